@@ -1,0 +1,13 @@
+"""Plain CPython on every core of one process."""
+
+import sys
+
+if sys.version_info < (3, 14):
+    raise ImportError(
+        "allcores needs CPython 3.14 or later; this is "
+        f"{sys.implementation.name} {sys.version_info.major}.{sys.version_info.minor}"
+    )
+
+from allcores._core import __version__
+
+__all__ = ["__version__"]

@@ -1,0 +1,34 @@
+// allcores._core: the extension module. Multi-phase init (PEP 489), one module object per interpreter, no static state.
+#include "bindings/module.h"
+
+namespace {
+
+using add_part = int (*)(PyObject* module);
+
+// One line a file of bindings/.
+constexpr add_part parts[] = {
+    nullptr,
+};
+
+int execute(PyObject* module) {
+    if (PyModule_AddStringConstant(module, "__version__", ALLCORES_VERSION) < 0) return -1;
+    for (add_part part : parts) {
+        if (part != nullptr && part(module) < 0) return -1;
+    }
+    return 0;
+}
+
+PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, reinterpret_cast<void*>(execute)},
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+    {0, nullptr},
+};
+
+PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "allcores._core", "The C++ part of allcores; use the allcores package.", 0, nullptr, slots,
+    nullptr, nullptr, nullptr,
+};
+
+}  // namespace
+
+PyMODINIT_FUNC PyInit__core() { return PyModuleDef_Init(&definition); }

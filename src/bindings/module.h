@@ -1,0 +1,9 @@
+// The extension module's parts: each file of bindings/ adds its own functions and types to the module.
+#pragma once
+#include <Python.h>
+
+namespace allcores::bindings {
+
+// Each returns 0, or -1 with a Python exception set. Called once per interpreter, with its GIL held.
+
+}  // namespace allcores::bindings
