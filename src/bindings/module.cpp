@@ -8,6 +8,7 @@ using add_part = int (*)(PyObject* module);
 // One line a file of bindings/.
 constexpr add_part parts[] = {
     nullptr,
+    allcores::bindings::add_freeze,
 };
 
 int execute(PyObject* module) {

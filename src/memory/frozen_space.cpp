@@ -1,0 +1,231 @@
+#include "memory/frozen_space.h"
+
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <new>
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+namespace allcores::memory {
+
+namespace {
+
+constexpr std::size_t first_extent = 16 << 10;
+constexpr std::size_t last_extent = 32 << 20;
+constexpr std::size_t huge_page = 2 << 20;
+constexpr std::size_t process_space = std::size_t{1} << 40;
+constexpr std::size_t least_space = 1 << 20;
+
+std::size_t page_bytes() {
+    static const auto bytes = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    return bytes;
+}
+
+std::size_t whole_pages(std::size_t bytes) {
+    const std::size_t page = page_bytes();
+    if (bytes > SIZE_MAX - page) throw std::bad_alloc();
+    return std::max(page, (bytes + page - 1) / page * page);
+}
+
+std::size_t process_space_bytes() {
+    std::size_t bytes = process_space;
+    rlimit limit{};
+    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+        bytes = std::min<std::size_t>(bytes, limit.rlim_cur / 4);
+    }
+    return bytes;
+}
+
+void* map_nothing(void* at, std::size_t bytes, int flags) {
+    return mmap(at, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
+}
+
+// Backs pages with memory now: one call instead of a fault a page, which is most of the cost of a
+// freeze. Where the kernel is too old (before 5.14), they fault one by one.
+void populate(extent pages) {
+    if (pages.bytes >= huge_page) madvise(pages.begin, pages.bytes, MADV_HUGEPAGE);
+    while (madvise(pages.begin, pages.bytes, MADV_POPULATE_WRITE) != 0) {
+        if (errno == EAGAIN || errno == EINTR) continue;
+        if (errno == EINVAL || errno == ENOSYS) return;
+        throw std::bad_alloc();
+    }
+}
+
+}  // namespace
+
+frozen_space::frozen_space(std::size_t wanted_bytes) {
+    for (std::size_t bytes = wanted_bytes / page_bytes() * page_bytes(); bytes >= least_space;
+         bytes = bytes / 2 / page_bytes() * page_bytes()) {
+        void* address = map_nothing(nullptr, bytes, 0);
+        if (address == MAP_FAILED) continue;
+        madvise(address, bytes, MADV_DONTDUMP);
+        reserved_ = {static_cast<std::byte*>(address), bytes};
+        free_.emplace(reserved_.begin, reserved_.bytes);
+        return;
+    }
+}
+
+frozen_space::~frozen_space() {
+    if (reserved_.bytes != 0) munmap(reserved_.begin, reserved_.bytes);
+}
+
+frozen_space& frozen_space::process() {
+    // Never destroyed: frozen objects are read until the very end of the process.
+    static frozen_space* const space = [] {
+        auto* made = new frozen_space(process_space_bytes());
+        process_begin_.store(reinterpret_cast<std::uintptr_t>(made->reserved_.begin),
+                             std::memory_order_relaxed);
+        process_bytes_.store(made->reserved_.bytes, std::memory_order_relaxed);
+        // A child of fork must not inherit the lock from a thread that it has not.
+        pthread_atfork([] { process().mutex_.lock(); }, [] { process().mutex_.unlock(); },
+                       [] { process().mutex_.unlock(); });
+        return made;
+    }();
+    return *space;
+}
+
+extent frozen_space::find_free(std::size_t bytes, const std::byte* wanted_at) {
+    auto found = free_.end();
+    if (wanted_at != nullptr) {
+        found = free_.find(const_cast<std::byte*>(wanted_at));
+        if (found != free_.end() && found->second < bytes) found = free_.end();
+    }
+    if (found == free_.end()) {
+        found = std::ranges::find_if(free_, [&](const auto& each) { return each.second >= bytes; });
+    }
+    if (found == free_.end()) throw std::bad_alloc();
+    const extent all{found->first, found->second};
+    // The rest goes in before the whole comes out, so that a failure to allocate changes nothing.
+    if (all.bytes > bytes) free_.emplace(all.begin + bytes, all.bytes - bytes);
+    free_.erase(all.begin);
+    used_bytes_ += bytes;
+    return {all.begin, bytes};
+}
+
+void frozen_space::insert_free(extent pages) {
+    used_bytes_ -= pages.bytes;
+    auto next = free_.lower_bound(pages.begin);
+    if (next != free_.begin()) {
+        auto before = std::prev(next);
+        if (before->first + before->second == pages.begin) {
+            before->second += pages.bytes;
+            if (next != free_.end() && pages.end() == next->first) {
+                before->second += next->second;
+                free_.erase(next);
+            }
+            return;
+        }
+    }
+    if (next != free_.end() && pages.end() == next->first) {
+        pages.bytes += next->second;
+        auto node = free_.extract(next);
+        node.key() = pages.begin;
+        node.mapped() = pages.bytes;
+        free_.insert(std::move(node));
+        return;
+    }
+    free_.emplace(pages.begin, pages.bytes);
+}
+
+extent frozen_space::take(std::size_t bytes, const std::byte* wanted_at) {
+    extent pages;
+    {
+        std::lock_guard lock(mutex_);
+        pages = find_free(whole_pages(bytes), wanted_at);
+    }
+    try {
+        if (mprotect(pages.begin, pages.bytes, PROT_READ | PROT_WRITE) != 0) throw std::bad_alloc();
+        populate(pages);
+    } catch (...) {
+        give_back(pages);
+        throw;
+    }
+    return pages;
+}
+
+void frozen_space::give_back(extent pages) noexcept {
+    if (pages.bytes == 0) return;
+    // One call drops the memory and the permission. It can fail for want of room for one more
+    // mapping; then the two are taken apart, and if that fails too the addresses are left alone.
+    if (map_nothing(pages.begin, pages.bytes, MAP_FIXED) == MAP_FAILED) {
+        if (madvise(pages.begin, pages.bytes, MADV_DONTNEED) != 0) return;
+        if (mprotect(pages.begin, pages.bytes, PROT_NONE) != 0) return;
+    }
+    try {
+        std::lock_guard lock(mutex_);
+        insert_free(pages);
+    } catch (...) {
+        // No memory for the record of it: the addresses are lost, the memory is not.
+    }
+}
+
+void frozen_space::close(extent pages) {
+    if (mprotect(pages.begin, pages.bytes, PROT_READ) != 0) throw std::bad_alloc();
+}
+
+void frozen_space::publish(const void* object) {
+    std::lock_guard lock(mutex_);
+    published_.insert(object);
+}
+
+bool frozen_space::is_published(const void* object) const {
+    std::lock_guard lock(mutex_);
+    return published_.contains(object);
+}
+
+std::size_t frozen_space::used_bytes() const {
+    std::lock_guard lock(mutex_);
+    return used_bytes_;
+}
+
+arena::~arena() {
+    if (closed_) return;
+    for (const extent& pages : extents_) space_.give_back(pages);
+}
+
+void arena::grow(std::size_t bytes) {
+    const std::size_t wanted =
+        whole_pages(std::max(bytes, next_bytes_ == 0 ? first_extent : next_bytes_));
+    next_bytes_ = std::min(std::max(next_bytes_, first_extent) * 2, last_extent);
+    extents_.reserve(extents_.size() + 1);
+    const extent pages = space_.take(wanted, end_);
+    // Neighbours are one extent: an object may lie across the border.
+    if (!extents_.empty() && pages.begin == end_) {
+        extents_.back().bytes += pages.bytes;
+        end_ += pages.bytes;
+        return;
+    }
+    extents_.push_back(pages);
+    cursor_ = pages.begin;
+    end_ = pages.end();
+}
+
+void arena::close() {
+    if (!extents_.empty()) {
+        extent& last = extents_.back();
+        const std::size_t used = static_cast<std::size_t>(cursor_ - last.begin);
+        const std::size_t kept = whole_pages(used);
+        if (kept < last.bytes) {
+            space_.give_back({last.begin + kept, last.bytes - kept});
+            last.bytes = kept;
+            end_ = last.end();
+        }
+        for (const extent& pages : extents_) space_.close(pages);
+    }
+    closed_ = true;
+}
+
+std::size_t arena::held_bytes() const {
+    std::size_t bytes = 0;
+    for (const extent& pages : extents_) bytes += pages.bytes;
+    return bytes;
+}
+
+}  // namespace allcores::memory

@@ -1,0 +1,126 @@
+// Where frozen objects live: one range of addresses, reserved once for the process, so that "is
+// this object frozen?" is a comparison. Arenas take extents of it, fill them, and close them
+// read-only; a write to a closed one faults, which is the proof that frozen data is shared safely
+// and the net under it.
+//
+// Plain memory, no Python. Any thread may call anything here; one arena is used by one thread at a
+// time.
+#pragma once
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <unordered_set>
+#include <vector>
+
+namespace allcores::memory {
+
+// Whole pages of a frozen_space.
+struct extent {
+    std::byte* begin = nullptr;
+    std::size_t bytes = 0;
+
+    std::byte* end() const { return begin + bytes; }
+};
+
+class frozen_space {
+ public:
+    // Reserves addresses only, no memory: `wanted_bytes` or, halving on refusal, what the system
+    // gives. A space that got nothing is empty, and every take() from it fails.
+    explicit frozen_space(std::size_t wanted_bytes);
+    ~frozen_space();
+    frozen_space(const frozen_space&) = delete;
+    frozen_space& operator=(const frozen_space&) = delete;
+
+    // The process's own, reserved on first use and never given back. 1 TiB, and at most a quarter
+    // of a finite RLIMIT_AS, since reserved addresses count there.
+    static frozen_space& process();
+
+    // Whether an address lies in process(). Callable at any time; false before the first freeze.
+    static bool contains(const void* address) noexcept {
+        return reinterpret_cast<std::uintptr_t>(address) -
+                   process_begin_.load(std::memory_order_relaxed) <
+               process_bytes_.load(std::memory_order_relaxed);
+    }
+
+    // At least `bytes`, writable and backed by memory; at `wanted_at` when these addresses are
+    // free. Throws std::bad_alloc when the space or the system's memory is used up; then nothing is
+    // held.
+    extent take(std::size_t bytes, const std::byte* wanted_at = nullptr);
+
+    // Takes pages back: their memory returns to the system, their addresses to the space. Never
+    // fails (addresses that the system refuses to take back are not used again).
+    void give_back(extent pages) noexcept;
+
+    // Makes pages read-only. Throws std::bad_alloc when the system has no room for one more
+    // mapping.
+    void close(extent pages);
+
+    // Addresses that were given out as the start of an object (see data/frozen.h), so that a number
+    // that comes back from elsewhere can be checked.
+    void publish(const void* object);
+    bool is_published(const void* object) const;
+
+    std::size_t reserved_bytes() const { return reserved_.bytes; }
+    // Bytes that are held by arenas now.
+    std::size_t used_bytes() const;
+
+ private:
+    extent find_free(std::size_t bytes, const std::byte* wanted_at);
+    void insert_free(extent pages);
+
+    // Written by process() once, before any address of the space is known to anybody; what hands
+    // over such an address also orders these, so relaxed loads do.
+    static inline std::atomic<std::uintptr_t> process_begin_{0};
+    static inline std::atomic<std::size_t> process_bytes_{0};
+
+    extent reserved_;  // set by the constructor, then constant
+    mutable std::mutex
+        mutex_;  // guards all below; held for no system call but those of fork's handlers
+    std::map<std::byte*, std::size_t> free_;  // begin -> bytes, neighbours joined
+    std::size_t used_bytes_ = 0;
+    std::unordered_set<const void*> published_;
+};
+
+// Memory for one freeze: grows while it is open, read-only and permanent once closed. Given back
+// whole if it is destroyed before that.
+class arena {
+ public:
+    explicit arena(frozen_space& space = frozen_space::process()) : space_(space) {}
+    ~arena();
+    arena(const arena&) = delete;
+    arena& operator=(const arena&) = delete;
+
+    // Zeroed? No: fresh pages are zero, but reused addresses are fresh pages too, so memory is zero
+    // where nobody wrote. 16-byte aligned. Throws std::bad_alloc.
+    std::byte* allocate(std::size_t bytes) {
+        bytes = (bytes + alignment - 1) & ~(alignment - 1);
+        if (bytes > static_cast<std::size_t>(end_ - cursor_)) [[unlikely]]
+            grow(bytes);
+        std::byte* result = cursor_;
+        cursor_ += bytes;
+        return result;
+    }
+
+    // Gives the unused rest back and makes the memory read-only for good. Throws std::bad_alloc,
+    // and then the arena is still open: destroying it gives everything back.
+    void close();
+
+    // Bytes of the pages it holds.
+    std::size_t held_bytes() const;
+
+ private:
+    static constexpr std::size_t alignment = 16;
+
+    void grow(std::size_t bytes);
+
+    frozen_space& space_;
+    std::byte* cursor_ = nullptr;
+    std::byte* end_ = nullptr;
+    std::vector<extent> extents_;
+    std::size_t next_bytes_ = 0;
+    bool closed_ = false;
+};
+
+}  // namespace allcores::memory
