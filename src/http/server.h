@@ -1,0 +1,74 @@
+// An HTTP/1.1 server: listening sockets, one edge-triggered event set that all workers wait on, and a pool of
+// connections of which any worker that is free serves the next request.
+//
+//   server s({.port = 8000, .workers = 4});
+//   s.listen();
+//   // on each of 4 threads:  s.run(application_of_that_thread, worker_number);
+//   s.stop(std::chrono::seconds(5));      // from any thread; then join
+//
+// The workers are the caller's threads: the server starts none.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "http/application.h"
+#include "http/limits.h"
+#include "http/statistics.h"
+#include "net/address.h"
+
+namespace allcores::http {
+
+enum class log_level { debug, info, warning, error };
+
+struct server_options {
+    std::string host = "127.0.0.1";  // empty: all interfaces
+    std::uint16_t port = 8000;       // 0: any that is free
+    int backlog = 4096;
+    http::limits limits;
+    std::string server_name = "allcores";  // the Server field; empty: none
+    unsigned workers = 1;                  // run() is called with 0 to workers - 1
+    // Called from any worker's thread, several at once; must not throw. Empty: nothing is logged.
+    std::function<void(log_level, std::string_view)> log;
+};
+
+class server {
+ public:
+    explicit server(server_options options);
+    server(const server&) = delete;
+    // After every run() has returned.
+    ~server();
+
+    // Binds every address of the host. Throws std::system_error (EADDRINUSE, EACCES, an unknown host …) with a text
+    // that names the address. Once, before run().
+    void listen();
+
+    // After listen(); with the port that was given for port 0.
+    std::vector<net::address> addresses() const;
+
+    // This thread serves as `worker` (below options.workers, each once at a time) until stop(). Throws std::logic_error
+    // when it is not listening.
+    void run(application& application, unsigned worker);
+
+    // No new connections; idle ones are closed, requests that have begun are finished, each with `Connection: close`.
+    // When nothing is left, or after `grace`, the rest is cut and run() returns in every thread but those inside
+    // handle(), where it returns after that. Returns at once; any thread; a second call can only shorten the grace.
+    void stop(std::chrono::milliseconds grace);
+
+    // Any thread, at any time.
+    statistics snapshot(unsigned worker) const;
+    std::uint64_t open_connections() const;
+    const server_options& options() const;
+
+ private:
+    friend class worker;
+    struct shared;
+    std::unique_ptr<shared> shared_;
+};
+
+}  // namespace allcores::http
