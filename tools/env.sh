@@ -1,87 +1,88 @@
-# Sourced by run, test, py and bench: where we are, whether this system can build natively, and the steps of set-up.
-# Every step is cheap when there is nothing to do, safe to interrupt, and safe to run twice at once (a lock on build/).
+# shellcheck shell=bash
+# Sourced by run, test, py and bench: where things are, which environment does the work, and whether set-up is done.
+#
+# The usual case, everything being set up, must stay cheap (it is in front of every ./py): no program is started here
+# that is not needed for the answer. The slow parts live in tools/native.sh and tools/set-up.
 set -euo pipefail
-top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+top=$(readlink -f "${BASH_SOURCE[0]}")
+top=${top%/tools/env.sh}
 build=$top/build
 python_version=${ALLCORES_PYTHON:-3.14}
 
-fail() { echo "allcores: $*" >&2; exit 1; }
 say() { echo "allcores: $*" >&2; }
+fail() { say "$*"; exit 1; }
 
-# What is missing for a native build, one word each; nothing when it can be done.
-missing_here() {
-  local header
-  for command in "python$python_version" g++ cmake ninja; do
-    command -v "$command" >/dev/null || echo "$command"
-  done
-  command -v "python$python_version" >/dev/null &&
-    { header=$("python$python_version" -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h
-      [ -e "$header" ] || echo "python$python_version-dev"
-      "python$python_version" -c 'import ensurepip' 2>/dev/null || echo "python$python_version-venv"; }
-  for header in llhttp.h gtest/gtest.h; do
-    [ -e "/usr/include/$header" ] || [ -e "/usr/local/include/$header" ] || echo "$header"
-  done
-  if command -v g++ >/dev/null; then
-    echo 'int main(){}' | g++ -std=c++23 -x c++ -fsyntax-only - 2>/dev/null || echo "a C++23 compiler"
-  fi
-}
+case $python_version in
+  3.1[4-9] | 3.[2-9][0-9]) ;;
+  *) fail "ALLCORES_PYTHON=$python_version: allcores needs Python 3.14 or later, named as in 3.14" ;;
+esac
 
-# Run the calling script again inside the sandbox, unless this system can do the work itself. Call with "$@".
+# enter_environment LEVEL ARG ...: return when this system can do the work itself, else run the calling script again in
+# the sandbox, with its arguments. LEVEL is "build" (what ./run and ./py need) or "test" (all that ./test needs).
+# ALLCORES_NATIVE=1 never takes the sandbox, ALLCORES_NATIVE=0 always does.
 enter_environment() {
+  local level=$1 command found=()
+  shift
   [ -z "${ALLCORES_IN_SANDBOX:-}" ] || return 0
-  if [ "${ALLCORES_NATIVE:-}" = 1 ]; then return 0; fi
-  local missing
-  missing=$(missing_here | tr '\n' ' ')
-  [ -n "$missing" ] || return 0
-  [ "${ALLCORES_NATIVE:-}" != only ] || fail "missing here: $missing"
-  if [ ! -e /etc/debian_version ] || ! command -v apt-get >/dev/null; then
-    fail "missing here: $missing- install CPython >= 3.14 with headers, a C++23 compiler, CMake, Ninja, llhttp and GoogleTest"
+  if [ "${ALLCORES_NATIVE:-}" != 0 ]; then
+    for command in "python$python_version" g++ cmake ninja; do
+      command=$(type -P "$command") || break
+      found+=("$command")
+    done
+    # All commands are there: the rest of the answer is remembered for as long as these files stay what they are.
+    if [ ${#found[@]} = 4 ] && [ "$(stat -Lc '%n %Y %s' "${found[@]}")" = "$(cat "$build/.native-$level" 2>&1)" ]; then
+      return 0
+    fi
+    if [ ${#found[@]} = 4 ] || [ "${ALLCORES_NATIVE:-}" = 1 ] || [ ! -e "$("$top/tools/sandbox" path)/.complete" ]; then
+      . "$top/tools/native.sh"
+      ! native_works "$level" || return 0
+    fi
   fi
-  [ "$(id -u)" = 0 ] || [ -e "$("$top/tools/sandbox" path)/.complete" ] ||
-    fail "missing here: $missing- run as root once, to make the Debian 14 sandbox, or install them"
-  "$top/tools/sandbox" make
   exec "$top/tools/sandbox" run "$(readlink -f "$0")" "$@"
 }
 
-# with_lock NAME CMD ARG ...: one at a time on this checkout. The lock ends with the command, however that ends.
-with_lock() {
-  local name=$1
+# contained CMD ARG ...: run with the guarantee that no process of it is left when it ends, or when this shell is killed.
+contained() {
+  if type -P setpriv >/dev/null; then
+    setpriv --pdeathsig KILL "$top/tools/contained" "$@"
+  else
+    "$top/tools/contained" "$@"
+  fi
+}
+
+# What the set-up of a version of Python depends on, as text: this checkout's place, the tools, the sources. Source
+# files count with their time and size, so new, changed and removed ones show; ninja then knows what to do about it.
+fingerprint() {
+  echo "$top ${ALLCORES_IN_SANDBOX:-native}"
+  stat -Lc '%n %Y %s' "$(type -P "python$1")" "$(type -P g++)" "$(type -P cmake)" 2>&1
+  find "$top/src" "$top/CMakeLists.txt" "$top/CMakePresets.json" "$top/tools/set-up" \
+    -type f -not -name '.*' -printf '%p %T@ %s\n'
+}
+
+same_text() { [ -e "$2" ] && [ "$(<"$1")" = "$(<"$2")" ]; }
+
+is_set_up() {
+  local version=$1 venv=$build/venv-$1 group
+  [ -x "$venv/bin/python" ] && [ -e "$build/.ready-$version" ] &&
+    compgen -G "$top/python/allcores/_core.cpython-${version/./}-*.so" >/dev/null || return 1
   shift
-  mkdir -p "$build"
-  ( flock 8; "$@" 8>&- ) 8>"$build/.$name.lock"
+  for group in "" "${@/#/-}"; do
+    same_text "$top/tools/requirements$group.txt" "$venv/.installed-requirements$group.txt" || return 1
+  done
+  [ "$(fingerprint "$version")" = "$(<"$build/.ready-$version")" ]
 }
 
-# quietly NAME CMD ARG ...: output to a log that is shown when the command fails.
-quietly() {
-  local log=$build/$1.log
-  shift
-  "$@" >"$log" 2>&1 </dev/null || { tail -n 60 "$log" >&2; fail "failed: $* (the whole log: $log)"; }
-}
-
-# The virtual environment for one version of Python, with the packages of tools/requirements.txt.
-make_venv() {
-  local version=$1 venv=$build/venv-$1 stamp
-  stamp=$(sha256sum <"$top/tools/requirements.txt" | cut -c1-16)
-  [ "$(cat "$venv/.stamp" 2>/dev/null)" != "$stamp" ] || return 0
-  say "setting up Python $version"
-  rm -rf "$venv"
-  quietly "venv-$version" "python$version" -m venv "$venv"
-  quietly "venv-$version" "$venv/bin/python" -m pip install -q -r "$top/tools/requirements.txt"
-  echo "$top/python" >"$(echo "$venv"/lib/python*/site-packages)/allcores-checkout.pth"
-  echo "$stamp" >"$venv/.stamp"
-}
-
-# The extension module for one version of Python, put into python/allcores/ (the names differ by ABI tag).
-build_module() {
-  local version=$1 dir=$build/module-$1
-  [ -e "$dir/build.ninja" ] ||
-    quietly "module-$version" cmake --preset "module-$version" -S "$top" -B "$dir"
-  [ -n "$(ninja -C "$dir" -n 2>/dev/null | grep -v 'no work to do' | grep -v '^ninja: Entering')" ] || return 0
-  say "building for Python $version"
-  quietly "module-$version" cmake --build "$dir"
-}
-
+# set_up VERSION [GROUP ...]: the virtual environment and the extension module for one version of Python, made or brought
+# up to date; GROUP adds the packages of tools/requirements-GROUP.txt. One at a time on a checkout: whoever waited finds
+# it done. The lock goes with its holder, however that ends.
 set_up() {
-  with_lock setup make_venv "$1"
-  with_lock setup build_module "$1"
+  ! is_set_up "$@" || return 0
+  mkdir -p "$build"
+  exec 8>"$build/.lock-$1"
+  if ! flock -n 8; then
+    say "waiting for another command that is setting up Python $1"
+    flock 8
+  fi
+  if ! is_set_up "$@"; then contained "$top/tools/set-up" "$@" || exit; fi
+  exec 8>&-
 }

@@ -1,12 +1,23 @@
-# The stages of ./test, in order; sourced by it.
-stages=(unit sanitizers python examples)
+# shellcheck shell=bash
+# The stages of ./test, in order; sourced by it. A stage is a function that runs in a subshell of its own with set -e.
+. "$top/tools/building.sh"
+stages=(lint unit sanitizers python examples package)
+versions=(3.14 3.15)
+pytest_arguments=()
 
 # C++ unit tests of one preset.
 unit_tests() {
-  local dir=$build/$1
-  [ -e "$dir/build.ninja" ] || quietly "$1" cmake --preset "$1" -S "$top" -B "$dir"
-  quietly "$1" cmake --build "$dir"
-  ctest --test-dir "$dir" --output-on-failure --no-tests=error -j2
+  build_preset "$1" "building the C++ unit tests: $1"
+  # So early in the project's life a layer may have none; a preset without any is an error.
+  ctest --test-dir "$build/$1" --output-on-failure --no-tests=error -j2
+}
+
+run_pytest() {
+  local version=$1
+  shift
+  set_up "$version"
+  say "pytest on Python $version: ${*/#"$top/"/}"
+  "$build/venv-$version/bin/python" -X faulthandler -m pytest "$@" "${pytest_arguments[@]}"
 }
 
 stage_unit() { unit_tests release; }
@@ -18,27 +29,41 @@ stage_sanitizers() {
 
 stage_python() {
   local version
-  for version in 3.14 3.15; do
-    set_up "$version"
-    say "pytest on Python $version"
-    "$build/venv-$version/bin/python" -X faulthandler -m pytest "$top/tests/python"
-  done
+  for version in "${versions[@]}"; do run_pytest "$version" "$top/tests/python"; done
 }
 
-stage_examples() {
-  set_up 3.14
-  "$build/venv-3.14/bin/python" -X faulthandler -m pytest "$top/examples"
-}
+stage_examples() { run_pytest 3.14 "$top/examples"; }
+
+stage_lint() { "$top/tools/lint"; }
+
+stage_package() { "$top/tools/check-package" "${versions[@]}"; }
 
 run_stages() {
-  local stage
-  [ $# -gt 0 ] || set -- "${stages[@]}"
-  for stage in "$@"; do
-    declare -F "stage_$stage" >/dev/null || fail "no stage named $stage; there are: ${stages[*]}"
+  local stage chosen=() started total=$SECONDS table=() passed=0 failed=0 status
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --) shift; pytest_arguments=("$@"); break ;;
+      *)
+        declare -F "stage_$1" >/dev/null || fail "no stage named $1; there are: ${stages[*]}"
+        chosen+=("$1"); shift ;;
+    esac
   done
-  for stage in "$@"; do
+  [ ${#chosen[@]} -gt 0 ] || chosen=("${stages[@]}")
+  for stage in "${chosen[@]}"; do
     say "stage $stage"
-    "stage_$stage"
+    started=$SECONDS
+    # Not in a condition: there, bash ignores set -e.
+    set +e
+    ( set -e; "stage_$stage" )
+    status=$?
+    set -e
+    if [ $status = 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+    table+=("$(printf '%-12s %-8s %4d s' "$stage" "$([ $status = 0 ] && echo passed || echo FAILED)" \
+      $((SECONDS - started)))")
   done
-  say "all stages passed: $*"
+  printf '\n'
+  printf '%s\n' "${table[@]}"
+  printf '%-12s %-8s %4d s\n' all "" $((SECONDS - total))
+  echo "stages: $passed passed, $failed failed"
+  [ $failed = 0 ]
 }
