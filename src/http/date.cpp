@@ -135,7 +135,8 @@ int year_at(std::int64_t seconds) {
 
 // The latest year with these two digits of which the date is not more than 50 years after now.
 std::optional<std::int64_t> seconds_with_short_year(parts date, std::int64_t now) {
-    const int this_year = year_at(std::clamp(now, seconds_of(0), seconds_of(10000) - 1));
+    now = std::clamp(now, seconds_of(0), seconds_of(10000) - 1);
+    const int this_year = year_at(now);
     // The same day and time 50 years on; of February 29th, in a year without one, March 1st.
     const std::int64_t limit = now - seconds_of(this_year) + seconds_of(this_year + 50);
     int year = this_year + 50;
