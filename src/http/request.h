@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "http/syntax.h"
+
 namespace allcores::http {
 
 // The other end of a connection: numeric host ("127.0.0.1", "::1") and port.
@@ -19,17 +21,6 @@ struct peer {
 struct field {
     std::string_view name, value;
 };
-
-// Same length and same letters, ASCII case aside. `lower` must be lower-case.
-constexpr bool equal_ignoring_case(std::string_view text, std::string_view lower) {
-    if (text.size() != lower.size()) return false;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        char c = text[i];
-        if (c >= 'A' && c <= 'Z') c |= 0x20;
-        if (c != lower[i]) return false;
-    }
-    return true;
-}
 
 struct request {
     std::string_view method;
