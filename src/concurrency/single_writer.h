@@ -1,6 +1,6 @@
-// Counters that one thread writes and any thread reads: statistics. Increments are a plain load and store, not a locked
-// instruction, which is what makes them cheap enough to keep always. Readers see each counter whole, but no order
-// between two counters; nothing may be decided from them.
+// Counters that one thread writes and any thread reads: statistics. Increments are a plain load and
+// store, not a locked instruction, which is what makes them cheap enough to keep always. Readers
+// see each counter whole, but no order between two counters; nothing may be decided from them.
 #pragma once
 
 #include <atomic>

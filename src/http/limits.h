@@ -1,4 +1,5 @@
-// What one server allows: sizes in bytes, times in milliseconds. Read-only once the server listens; any thread.
+// What one server allows: sizes in bytes, times in milliseconds. Read-only once the server listens;
+// any thread.
 #pragma once
 
 #include <cstdint>
@@ -6,18 +7,22 @@
 namespace allcores::http {
 
 struct limits {
-    // The request's head without the method: from the target to the empty line. Over it: 431. Trailer fields and chunk
-    // extensions of one request may together have as much again.
+    // The request's head without the method: from the target to the empty line. Over it: 431.
+    // Trailer fields and chunk extensions of one request may together have as much again.
     std::uint32_t max_header_bytes = 32 * 1024;
-    std::uint32_t max_headers = 100;             // fields; over it: 431
-    std::uint32_t max_target = 8 * 1024;         // over it: 414
-    std::uint64_t max_body_bytes = 16ull << 20;  // over it: 413, before the body is read where its length is declared
+    std::uint32_t max_headers = 100;      // fields; over it: 431
+    std::uint32_t max_target = 8 * 1024;  // over it: 414
+    std::uint64_t max_body_bytes =
+        16ull << 20;  // over it: 413, before the body is read where its length is declared
 
-    std::uint32_t header_timeout_ms = 10'000;      // from the first byte of a request to the end of its head: 408
+    std::uint32_t header_timeout_ms =
+        10'000;  // from the first byte of a request to the end of its head: 408
     std::uint32_t body_timeout_ms = 30'000;        // without a byte of the body: 408
     std::uint32_t keep_alive_timeout_ms = 75'000;  // without a request: closed
-    std::uint32_t send_timeout_ms = 30'000;        // without the client taking a byte of the reply: closed
-    std::uint32_t linger_timeout_ms = 2'000;       // reading on after an error reply, so that the client sees it
+    std::uint32_t send_timeout_ms =
+        30'000;  // without the client taking a byte of the reply: closed
+    std::uint32_t linger_timeout_ms =
+        2'000;  // reading on after an error reply, so that the client sees it
 
     std::uint32_t max_connections = 16'384;  // over it: 503 and closed
 };

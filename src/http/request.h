@@ -1,5 +1,5 @@
-// One parsed request, as the application sees it. All views point into the connection's input: they are valid only while
-// application::handle() runs, on its thread.
+// One parsed request, as the application sees it. All views point into the connection's input: they
+// are valid only while application::handle() runs, on its thread.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,8 @@ struct peer {
     std::uint16_t port = 0;
 };
 
-// A header field as received, without the white space around its value. Names keep the client's case.
+// A header field as received, without the white space around its value. Names keep the client's
+// case.
 struct field {
     std::string_view name, value;
 };
@@ -25,8 +26,9 @@ struct field {
 struct request {
     std::string_view method;
     std::string_view target;  // as received
-    std::string_view path;    // raw (not decoded), before the '?'; of an absolute target its path, at least "/"
-    std::string_view query;   // raw, after the '?'; empty when there is none
+    std::string_view
+        path;  // raw (not decoded), before the '?'; of an absolute target its path, at least "/"
+    std::string_view query;          // raw, after the '?'; empty when there is none
     std::uint8_t method_number;      // llhttp's number of the method
     std::span<const field> headers;  // as received, in order; fields of a trailer are dropped
     std::string_view body;           // whole, de-chunked

@@ -1,11 +1,17 @@
-// What the application answers with. One per worker, reset between requests, used on that worker's thread only.
+// What the application answers with. One per worker, reset between requests, used on that worker's
+// thread only.
 //
-// The server itself writes the status line, Date, Server, Content-Length and Connection, and leaves the body away where
-// the standard says so (HEAD, 204, 304); the application says status, type, fields and body in any order.
+// The server itself writes the status line, Date, Server, Content-Length and Connection, and leaves
+// the body away where the standard says so (HEAD, 204, 304); the application says status, type,
+// fields and body in any order.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+
+#include "http/file_plan.h"
 
 namespace allcores::http {
 
@@ -13,6 +19,7 @@ enum class body_kind {
     none,
     view,       // valid until application::release()
     permanent,  // valid as long as the server lives
+    file,       // what the plan says
 };
 
 class response {
@@ -23,12 +30,14 @@ class response {
     // Empty: no Content-Type. Throws std::invalid_argument for control characters.
     void content_type(std::string_view type);
 
-    // Adds a field. Throws std::invalid_argument for a name that is no token, for control characters in the value, and
-    // for fields that the server writes itself: Content-Length, Transfer-Encoding, Date. Of Connection only "close"
-    // is known: it does what close() does. A Server field replaces the server's own.
+    // Adds a field. Throws std::invalid_argument for a name that is no token, for control
+    // characters in the value, and for fields that the server writes itself: Content-Length,
+    // Transfer-Encoding, Date. Of Connection only "close" is known: it does what close() does. A
+    // Server field replaces the server's own.
     void header(std::string_view name, std::string_view value);
 
-    // The body, not copied here. It must stay until application::release() is called for this request.
+    // The body, not copied here. It must stay until application::release() is called for this
+    // request.
     void body(std::string_view bytes) {
         body_ = bytes;
         body_kind_ = body_kind::view;
@@ -40,6 +49,10 @@ class response {
         body_kind_ = body_kind::permanent;
     }
 
+    // The plan's status, fields and body; instead of status(), content_type() and body(), while
+    // fields that header() adds are sent too.
+    void file(file_plan&& plan);
+
     // Close the connection once this response is sent.
     void close() { close_ = true; }
 
@@ -49,6 +62,7 @@ class response {
         content_type_.clear();
         fields_.clear();
         body_ = {};
+        if (body_kind_ == body_kind::file) plan_.reset();
         body_kind_ = body_kind::none;
         close_ = false;
         names_server_ = false;
@@ -60,6 +74,8 @@ class response {
     const std::string& fields() const { return fields_; }  // "Name: value\r\n" for each
     std::string_view body() const { return body_; }
     body_kind kind() const { return body_kind_; }
+    // Only of body_kind::file. Moved from by the server.
+    file_plan& plan() { return *plan_; }
     bool closes() const { return close_; }
     bool names_server() const { return names_server_; }
 
@@ -71,6 +87,7 @@ class response {
     std::string content_type_;
     std::string fields_;
     std::string_view body_;
+    std::optional<file_plan> plan_;
 };
 
 }  // namespace allcores::http

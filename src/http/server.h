@@ -1,5 +1,5 @@
-// An HTTP/1.1 server: listening sockets, one edge-triggered event set that all workers wait on, and a pool of
-// connections of which any worker that is free serves the next request.
+// An HTTP/1.1 server: listening sockets, one edge-triggered event set that all workers wait on, and
+// a pool of connections of which any worker that is free serves the next request.
 //
 //   server s({.port = 8000, .workers = 4});
 //   s.listen();
@@ -44,20 +44,21 @@ class server {
     // After every run() has returned.
     ~server();
 
-    // Binds every address of the host. Throws std::system_error (EADDRINUSE, EACCES, an unknown host …) with a text
-    // that names the address. Once, before run().
+    // Binds every address of the host. Throws std::system_error (EADDRINUSE, EACCES, an unknown
+    // host …) with a text that names the address. Once, before run().
     void listen();
 
     // After listen(); with the port that was given for port 0.
     std::vector<net::address> addresses() const;
 
-    // This thread serves as `worker` (below options.workers, each once at a time) until stop(). Throws std::logic_error
-    // when it is not listening.
+    // This thread serves as `worker` (below options.workers, each once at a time) until stop().
+    // Throws std::logic_error when it is not listening.
     void run(application& application, unsigned worker);
 
-    // No new connections; idle ones are closed, requests that have begun are finished, each with `Connection: close`.
-    // When nothing is left, or after `grace`, the rest is cut and run() returns in every thread but those inside
-    // handle(), where it returns after that. Returns at once; any thread; a second call can only shorten the grace.
+    // No new connections; idle ones are closed, requests that have begun are finished, each with
+    // `Connection: close`. When nothing is left, or after `grace`, the rest is cut and run()
+    // returns in every thread but those inside handle(), where it returns after that. Returns at
+    // once; any thread; a second call can only shorten the grace.
     void stop(std::chrono::milliseconds grace);
 
     // Any thread, at any time.

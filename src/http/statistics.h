@@ -1,5 +1,5 @@
-// What one worker counts, and the copy of it that anybody may have. A worker's counters are written by its thread alone
-// (concurrency/single_writer.h) and read by any thread.
+// What one worker counts, and the copy of it that anybody may have. A worker's counters are written
+// by its thread alone (concurrency/single_writer.h) and read by any thread.
 #pragma once
 
 #include <array>
@@ -11,11 +11,12 @@
 
 namespace allcores::http {
 
-// Log-linear buckets for nanoseconds: below 8 each value has its own, above that 8 buckets for each power of two, so a
-// value is off by at most an eighth.
+// Log-linear buckets for nanoseconds: below 8 each value has its own, above that 8 buckets for each
+// power of two, so a value is off by at most an eighth.
 struct latency_buckets {
     static constexpr std::size_t per_octave = 8;
-    static constexpr std::size_t count = 38 * per_octave;  // up to 2^40 ns, 18 minutes; longer counts there
+    static constexpr std::size_t count =
+        38 * per_octave;  // up to 2^40 ns, 18 minutes; longer counts there
 
     static constexpr std::size_t index(std::uint64_t ns) {
         if (ns < per_octave) return static_cast<std::size_t>(ns);
@@ -43,14 +44,16 @@ struct statistics {
     std::uint64_t wakeups = 0;
     std::uint64_t busy_ns = 0;  // between a wake-up and the wait after it
     std::uint64_t cpu_ns = 0;   // of the worker's thread since run() began
-    // Requests by latency: from the wake-up that brought the request's last byte to its reply having been given to the
-    // kernel, or kept for a client that reads slowly. Time that the bytes waited in the socket while all workers were
-    // busy is not in it. The requests of one batch share one value, the batch's.
+    // Requests by latency: from the wake-up that brought the request's last byte to its reply
+    // having been given to the kernel, or kept for a client that reads slowly. Time that the bytes
+    // waited in the socket while all workers were busy is not in it. The requests of one batch
+    // share one value, the batch's.
     std::array<std::uint64_t, latency_buckets::count> latency{};
 
     statistics& operator+=(const statistics& other);
 
-    // The latency in ns that `fraction` (0 to 1) of the requests did not exceed; 0 without requests.
+    // The latency in ns that `fraction` (0 to 1) of the requests did not exceed; 0 without
+    // requests.
     std::uint64_t percentile(double fraction) const;
 };
 

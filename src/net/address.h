@@ -1,4 +1,5 @@
-// Addresses of sockets: what a listening socket is bound to and who is at the other end. Values; any thread.
+// Addresses of sockets: what a listening socket is bound to and who is at the other end. Values;
+// any thread.
 #pragma once
 
 #include <sys/socket.h>

@@ -1,0 +1,48 @@
+// One client's connection. All fields but `owner` are the owner's (ownership.h): whoever made it
+// busy may use them until release() or retire(). Kept small, because most connections of most
+// servers are idle: what is read goes into the worker's buffer, and only an unfinished request or
+// reply makes the connection hold memory of its own.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "http/byte_buffer.h"
+#include "http/ownership.h"
+#include "http/parser.h"
+#include "http/pending_output.h"
+#include "http/request.h"
+#include "net/descriptor.h"
+
+namespace allcores::http {
+
+struct connection {
+    explicit connection(std::uint32_t place) : index(place) {}
+
+    ownership owner;
+    const std::uint32_t index;  // its place in the pool
+
+    net::descriptor socket;
+    message_state message;
+    // Input that outlives a read: the kept bytes of an unfinished request, then `unread` bytes that
+    // the parser has not seen because a reply before them is stuck.
+    byte_buffer input;
+    std::size_t unread = 0;
+    std::unique_ptr<pending_output> output;
+    peer client;
+
+    // What it waits for, and until when: milliseconds on the server's clock, 0 for ever. The pool
+    // has a copy.
+    enum class waiting : std::uint8_t { nothing, request, head, body, output, client };
+    waiting waits_for = waiting::nothing;
+    std::uint64_t deadline = 0;
+
+    std::uint64_t discarded = 0;  // bytes read and thrown away while lingering
+    bool watches_output = false;  // the reactor reports room for output
+    bool closing = false;         // nothing more is read as a request; close when all is sent
+    bool lingers = false;         // and before that read on until the client has seen the reply
+    bool is_lingering = false;    // that is what it does now
+    bool is_new = true;           // no request has come yet
+};
+
+}  // namespace allcores::http

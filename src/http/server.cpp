@@ -1,0 +1,137 @@
+#include "http/server.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <initializer_list>
+#include <stdexcept>
+
+#include "http/server_state.h"
+#include "http/worker.h"
+
+namespace allcores::http {
+namespace {
+
+// Often enough that no timeout is late by more than a quarter, and not more than four times a
+// second for the long ones.
+std::uint64_t tick_for(const limits& limits) {
+    std::uint64_t shortest =
+        std::min({limits.header_timeout_ms, limits.body_timeout_ms, limits.keep_alive_timeout_ms,
+                  limits.send_timeout_ms, limits.linger_timeout_ms});
+    return std::clamp<std::uint64_t>(shortest / 4, 1, 250);
+}
+
+// Room beside those that are served, for telling others that they are not.
+std::uint32_t with_refusals(std::uint32_t most) {
+    return most + most / 8 + 64;
+}
+
+std::uint64_t cpu_ns(clockid_t clock, std::uint64_t otherwise) {
+    timespec used;
+    if (::clock_gettime(clock, &used)) return otherwise;
+    return static_cast<std::uint64_t>(used.tv_sec) * 1'000'000'000 +
+           static_cast<std::uint64_t>(used.tv_nsec);
+}
+
+// A socket whose client is gone must be an error, not the end of the process: sendfile has no flag
+// for that. Python has done the same for its process already.
+void ignore_broken_pipes() {
+    struct sigaction now;
+    if (::sigaction(SIGPIPE, nullptr, &now) == 0 && now.sa_handler == SIG_DFL) {
+        ::signal(SIGPIPE, SIG_IGN);
+    }
+}
+
+constexpr auto tick_while_draining = std::chrono::milliseconds(5);
+
+}  // namespace
+
+server::shared::shared(server_options given)
+    : options(std::move(given)),
+      tick_ms(tick_for(options.limits)),
+      reactor(net::make_reactor()),
+      pool(with_refusals(options.limits.max_connections)) {
+    for (unsigned i = 0; i < options.workers; ++i) {
+        workers.push_back(std::make_unique<worker_slot>());
+    }
+}
+
+server::server(server_options options) : shared_(std::make_unique<shared>(std::move(options))) {}
+
+server::~server() = default;
+
+void server::listen() {
+    shared& all = *shared_;
+    if (!all.listeners.empty()) throw std::logic_error("the server listens already");
+    ignore_broken_pipes();
+    all.listeners = net::listen_on(all.options.host, all.options.port, all.options.backlog);
+    for (std::size_t i = 0; i < all.listeners.size(); ++i) {
+        all.reactor->add(all.listeners[i].get(), shared::listener_token(i),
+                         net::reactor::interest::read);
+    }
+    all.reactor->add(all.timer.get(), shared::timer_token, net::reactor::interest::read);
+    all.timer.tick_every(std::chrono::milliseconds(all.tick_ms));
+}
+
+std::vector<net::address> server::addresses() const {
+    std::vector<net::address> result;
+    for (const net::listener& each : shared_->listeners) result.push_back(each.where());
+    return result;
+}
+
+void server::run(application& application, unsigned number) {
+    shared& all = *shared_;
+    if (all.listeners.empty()) throw std::logic_error("run() before listen()");
+    shared::worker_slot& slot = *all.workers.at(number);
+    clockid_t clock;
+    if (::pthread_getcpuclockid(::pthread_self(), &clock)) clock = CLOCK_THREAD_CPUTIME_ID;
+    slot.cpu_clock.store(clock, std::memory_order_relaxed);
+    slot.cpu_at_start_ns.store(cpu_ns(clock, 0), std::memory_order_relaxed);
+    slot.runs.store(true, std::memory_order_release);
+    {
+        worker serving(all, application, slot.counts);
+        serving.run();
+    }
+    std::uint64_t used = cpu_ns(clock, 0) - slot.cpu_at_start_ns.load(std::memory_order_relaxed);
+    slot.runs.store(false, std::memory_order_relaxed);
+    slot.cpu_before_ns.store(slot.cpu_before_ns.load(std::memory_order_relaxed) + used,
+                             std::memory_order_relaxed);
+}
+
+void server::stop(std::chrono::milliseconds grace) {
+    shared& all = *shared_;
+    std::uint64_t end = shared::now_ns() / 1'000'000 +
+                        static_cast<std::uint64_t>(std::max<std::int64_t>(0, grace.count()));
+    std::uint64_t known = all.drain_deadline_ms.load(std::memory_order_relaxed);
+    while (end < known && !all.drain_deadline_ms.compare_exchange_weak(known, end)) {
+    }
+    if (!all.draining.exchange(true, std::memory_order_seq_cst)) {
+        for (net::listener& each : all.listeners) each.close_to_clients();
+        all.timer.tick_every(tick_while_draining);
+        all.reactor->wake();
+    }
+    if (grace.count() <= 0 || all.pool.open() == 0) all.finish();
+}
+
+statistics server::snapshot(unsigned number) const {
+    const shared::worker_slot& slot = *shared_->workers.at(number);
+    statistics result = slot.counts.copy();
+    result.cpu_ns = slot.cpu_before_ns.load(std::memory_order_relaxed);
+    if (slot.runs.load(std::memory_order_acquire)) {
+        std::uint64_t start = slot.cpu_at_start_ns.load(std::memory_order_relaxed);
+        // Fails, and then adds nothing, when the thread has ended since.
+        result.cpu_ns += cpu_ns(slot.cpu_clock.load(std::memory_order_relaxed), start) - start;
+    }
+    return result;
+}
+
+std::uint64_t server::open_connections() const {
+    return shared_->pool.open();
+}
+
+const server_options& server::options() const {
+    return shared_->options;
+}
+
+}  // namespace allcores::http

@@ -1,0 +1,192 @@
+// What a worker sends: replies are collected over a batch and sent with one call; only large bodies
+// and files are sent on their own, from where they lie.
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <cerrno>
+#include <string>
+
+#include "http/status.h"
+#include "http/worker.h"
+
+namespace allcores::http {
+namespace {
+
+constexpr std::size_t worth_not_copying =
+    16 * 1024;  // bodies from here on are sent from where they lie
+constexpr std::size_t most_collected = 64 * 1024;  // then a batch is sent before its end
+
+}  // namespace
+
+void worker::enter() {
+    if (!entered_) application_.enter();
+    entered_ = true;
+}
+
+void worker::leave() {
+    if (entered_) application_.leave();
+    entered_ = false;
+}
+
+bool worker::on_request(const request& request) {
+    connection& connection = *current_;
+    enter();
+    response_.reset();
+    application_.handle(request, response_);
+    ++batch_;
+    counts_.requests.add(1);
+    connection.is_new = false;
+    progress_ = true;
+    if (!request.keep_alive || response_.closes() ||
+        shared_.draining.load(std::memory_order_relaxed)) {
+        connection.closing = true;
+    }
+    write_response(request);
+    return !connection.closing && !connection.output && !broken_;
+}
+
+void worker::write_response(const request& request) {
+    connection& connection = *current_;
+    const int status = response_.status();
+    const bool is_file = response_.kind() == body_kind::file;
+    std::string_view body = has_empty_body(status) ? std::string_view() : response_.body();
+    auto length =
+        static_cast<std::int64_t>(is_file ? response_.plan().content_length() : body.size());
+    if (has_no_length(status) || status == 304) length = -1;
+    auto said = head_writer::connection::unsaid;
+    if (connection.closing) {
+        said = head_writer::connection::close;
+    } else if (request.minor == 0) {
+        said = head_writer::connection::keep_alive;
+    }
+    counts_.response_sent(status);
+    head_.write(collected_, response_, length, said);
+
+    if (request.method_number == HTTP_HEAD || has_no_body(status)) {
+        application_.release();
+    } else if (is_file) {
+        application_.release();
+        leave();
+        send_file(connection, std::move(response_.plan()));
+    } else if (body.size() < worth_not_copying) {
+        collected_.append(body);
+        application_.release();
+    } else if (response_.kind() == body_kind::permanent) {
+        application_.release();
+        leave();
+        send_with_body(connection, body, true);
+    } else {
+        leave();
+        send_with_body(connection, body, false);
+        enter();
+        application_.release();
+    }
+    if (collected_.size() >= most_collected) {
+        leave();
+        send_collected(connection);
+    }
+}
+
+void worker::write_error(connection& connection, int status) {
+    std::string text = std::to_string(status) + " " + std::string(reason_phrase(status)) + "\n";
+    counts_.response_sent(status);
+    response_.reset();
+    response_.status(status);
+    response_.content_type("text/plain; charset=utf-8");
+    head_.write(collected_, response_, static_cast<std::int64_t>(text.size()),
+                head_writer::connection::close);
+    collected_.append(text);
+    connection.closing = connection.lingers = true;
+}
+
+void worker::send_collected(connection& connection) {
+    if (!collected_.empty()) send_with_body(connection, {}, true);
+}
+
+// What is collected, and behind it a body that is not. Copied is only what the socket has no room
+// for.
+void worker::send_with_body(connection& connection, std::string_view body, bool permanent) {
+    std::string_view head = collected_.view();
+    while (!broken_ && !connection.output && head.size() + body.size() > 0) {
+        iovec vectors[2] = {{const_cast<char*>(head.data()), head.size()},
+                            {const_cast<char*>(body.data()), body.size()}};
+        msghdr message{};
+        message.msg_iov = vectors;
+        message.msg_iovlen = body.empty() ? 1 : 2;
+        ssize_t count = body.empty() ? ::send(connection.socket.get(), head.data(), head.size(),
+                                              MSG_NOSIGNAL | MSG_DONTWAIT)
+                                     : ::sendmsg(connection.socket.get(), &message,
+                                                 MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (count < 0) {
+            if (errno == EINTR) continue;
+            if (errno != EAGAIN) {
+                broken_ = true;
+                break;
+            }
+            connection.output = std::make_unique<pending_output>();
+            connection.output->add_copy(head);
+            if (permanent) {
+                connection.output->add_permanent(body);
+            } else {
+                connection.output->add_copy(body);
+            }
+            watch_output(connection, false);
+            break;
+        }
+        auto sent = static_cast<std::size_t>(count);
+        counts_.bytes_sent.add(sent);
+        std::size_t of_head = std::min(sent, head.size());
+        head.remove_prefix(of_head);
+        body.remove_prefix(sent - of_head);
+    }
+    collected_.clear();
+}
+
+void worker::send_file(connection& connection, file_plan&& plan) {
+    if (broken_) return;
+    connection.output = std::make_unique<pending_output>();
+    connection.output->add_copy(collected_.view());
+    collected_.clear();
+    connection.output->add_file(std::move(plan));
+    continue_output(connection);
+}
+
+// Afterwards: `output` is gone when all is sent; or broken_.
+void worker::continue_output(connection& connection) {
+    std::uint64_t sent = 0;
+    pending_output::outcome outcome = connection.output->send(connection.socket.get(), sent);
+    counts_.bytes_sent.add(sent);
+    if (sent) progress_ = true;
+    switch (outcome) {
+        case pending_output::outcome::done:
+            connection.output.reset();
+            break;
+        case pending_output::outcome::blocked:
+            watch_output(connection, false);
+            break;
+        case pending_output::outcome::yielded:
+            watch_output(connection, true);
+            break;
+        case pending_output::outcome::failed:
+            broken_ = true;
+            break;
+    }
+}
+
+// From the first time on, room for output is an event; `again`: also when it is there already. (A
+// socket that never was full makes no such events, so the watch is not taken back.)
+void worker::watch_output(connection& connection, bool again) {
+    if (connection.watches_output && !again) return;
+    connection.watches_output = true;
+    shared_.reactor->rearm(connection.socket.get(),
+                           reinterpret_cast<net::reactor::token>(&connection),
+                           net::reactor::interest::read_and_write);
+}
+
+void worker::note_replies() {
+    if (batch_ == 0) return;
+    last_ns_ = server::shared::now_ns();
+    counts_.replied(batch_, last_ns_ - woken_ns_);
+}
+
+}  // namespace allcores::http

@@ -1,0 +1,30 @@
+#include "net/timer.h"
+
+#include <sys/timerfd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <system_error>
+
+namespace allcores::net {
+
+timer::timer() : descriptor_(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)) {
+    if (!descriptor_) throw std::system_error(errno, std::system_category(), "timerfd_create");
+}
+
+void timer::tick_every(std::chrono::milliseconds interval) noexcept {
+    auto milliseconds = std::max<std::int64_t>(1, interval.count());
+    itimerspec when{};
+    when.it_interval.tv_sec = milliseconds / 1000;
+    when.it_interval.tv_nsec = milliseconds % 1000 * 1'000'000;
+    when.it_value = when.it_interval;
+    ::timerfd_settime(descriptor_.get(), 0, &when, nullptr);
+}
+
+bool timer::take() noexcept {
+    std::uint64_t ticks = 0;
+    return ::read(descriptor_.get(), &ticks, sizeof ticks) == sizeof ticks;
+}
+
+}  // namespace allcores::net
