@@ -9,5 +9,8 @@ if sys.version_info < (3, 14):
     )
 
 from allcores._core import __version__
+from allcores._cpus import cpu_count
+from allcores._functions import RemoteError
+from allcores._interpreter import Interpreter
 
-__all__ = ["__version__"]
+__all__ = ["Interpreter", "RemoteError", "__version__", "cpu_count"]

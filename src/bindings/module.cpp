@@ -9,6 +9,7 @@ using add_part = int (*)(PyObject* module);
 constexpr add_part parts[] = {
     nullptr,
     allcores::bindings::add_freeze,
+    allcores::bindings::add_interpreter,
 };
 
 int execute(PyObject* module) {

@@ -1,0 +1,266 @@
+"""How functions and exceptions go from one interpreter to another, as bytes.
+
+A function that the other side can import goes by its name; any other goes by value (cloudpickle): its code, and copies of
+the variables it uses. Frozen objects in it go by their address and are read in place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.machinery
+import io
+import pickle
+import sys
+import traceback
+import types
+from typing import Any
+
+from allcores import _core
+
+
+class RemoteError(Exception):
+    """An exception of another interpreter that has no counterpart here.
+
+    `type_name` is its type, `message` its text, and `traceback` what Python would have printed there.
+    """
+
+    def __init__(self, type_name: str, message: str, traceback: str) -> None:
+        super().__init__(type_name, message, traceback)
+        self.type_name = type_name
+        self.message = message
+        self.traceback = traceback
+
+    def __str__(self) -> str:
+        return f"{self.type_name}: {self.message}" if self.message else self.type_name
+
+
+class RemoteTraceback(Exception):
+    """The cause of an exception that arrived from another interpreter: its traceback there, as text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+    def __str__(self) -> str:
+        return f'\n"""\n{self.text}"""'
+
+
+def type_name(cls: type) -> str:
+    """A type's name as tracebacks have it."""
+    if cls.__module__ in ("builtins", "__main__"):
+        return cls.__qualname__
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def describe_exception(error: BaseException) -> tuple[str, str, str, bytes]:
+    """Type, message, traceback and, where it can be had, a pickle of an exception. Called by src/data/remote_error.cpp."""
+    try:
+        message = str(error)
+    except Exception:
+        message = "<the exception's str() failed>"
+    try:
+        text = "".join(traceback.format_exception(error))
+    except Exception:
+        text = f"{type_name(type(error))}: {message}\n"
+    pickled = b""
+    if isinstance(error, Exception):
+        try:
+            pickled = pickle.dumps(error, protocol=5)
+        except Exception:
+            pickled = b""
+    return type_name(type(error)), message, text, pickled
+
+
+def arrived_exception(name: str, message: str, text: str, pickled: bytes) -> BaseException:
+    """The exception to raise here for one that was described there. Called by src/data/remote_error.cpp.
+
+    Only an Exception arrives as what it is: SystemExit, KeyboardInterrupt and the like become a RemoteError, so that code
+    in another interpreter can't end this one.
+    """
+    error: BaseException | None = None
+    if pickled:
+        try:
+            error = pickle.loads(pickled)
+        except Exception:
+            error = None
+        if not isinstance(error, Exception) or type_name(type(error)) != name:
+            error = None
+    if error is None:
+        error = RemoteError(name, message, text)
+    error.__cause__ = RemoteTraceback(text)
+    return error
+
+
+_importable: dict[str, bool] = {}
+
+
+def is_importable(module: str) -> bool:
+    """Whether another interpreter finds a module of this name, and the same file behind it."""
+    if module == "__main__":
+        return False
+    known = _importable.get(module)
+    if known is None:
+        known = _importable[module] = _find(module)
+    return known
+
+
+def _find(module: str) -> bool:
+    loaded = sys.modules.get(module)
+    if loaded is None:
+        return False
+    if module in sys.builtin_module_names or getattr(loaded, "__spec__", None) is None:
+        return module in sys.builtin_module_names
+    parent, _, _ = module.rpartition(".")
+    path: Any = None
+    if parent:
+        if not is_importable(parent):
+            return False
+        path = getattr(sys.modules.get(parent), "__path__", None)
+        if path is None:
+            return True  # os.path and the like: set up by the parent
+    for finder in (
+        importlib.machinery.FrozenImporter,
+        importlib.machinery.PathFinder,
+        *sys.meta_path,
+    ):
+        try:
+            spec = finder.find_spec(module, path, None)
+        except Exception:
+            continue
+        if spec is not None:
+            file = getattr(loaded, "__file__", None)
+            return file is None or not spec.has_location or spec.origin == file
+    return False
+
+
+def _is_global(obj: Any) -> bool:
+    """Whether the other side gets this very function or class by importing it."""
+    module = getattr(obj, "__module__", None)
+    if not isinstance(module, str) or not is_importable(module):
+        return False
+    found: Any = sys.modules.get(module)
+    for part in obj.__qualname__.split("."):
+        found = getattr(found, part, None)
+    return found is obj
+
+
+class _Unpickler(pickle.Unpickler):
+    def persistent_load(self, address: Any) -> Any:
+        return _core.frozen_at(address)
+
+
+def _pickler(file: io.BytesIO) -> Any:
+    import cloudpickle
+    import cloudpickle.cloudpickle as inside
+
+    class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+        def persistent_id(self, obj: Any) -> int | None:
+            return _core.frozen_address(obj) or None
+
+        def reducer_override(self, obj: Any) -> Any:
+            if isinstance(obj, types.FunctionType) and not _is_global(obj):
+                return self._dynamic_function_reduce(obj)
+            if (
+                isinstance(obj, type)
+                and obj.__module__ != "builtins"
+                and not is_importable(obj.__module__)
+            ):
+                return inside._dynamic_class_reduce(obj)
+            return super().reducer_override(obj)
+
+    return Pickler(file, protocol=5)
+
+
+def dumps(obj: Any) -> bytes:
+    """A function (or any other picklable object) as bytes for loads() in another interpreter of this process.
+
+    Raises TypeError for what can't cross; it names the variable of the function that is to blame.
+    """
+    if isinstance(obj, types.FunctionType | types.BuiltinFunctionType) and _is_global(obj):
+        return pickle.dumps(obj, protocol=5)
+    file = io.BytesIO()
+    try:
+        _pickler(file).dump(obj)
+    except RecursionError:
+        raise TypeError(
+            f"{_name(obj)} cannot go to another interpreter: nested too deeply"
+        ) from None
+    except Exception as error:
+        raise TypeError(_blame(obj, error, set())) from None
+    return file.getvalue()
+
+
+def loads(data: bytes) -> Any:
+    """What dumps() was given, in this interpreter."""
+    return _Unpickler(io.BytesIO(data)).load()
+
+
+def _name(obj: Any) -> str:
+    name = getattr(obj, "__qualname__", None)
+    return (
+        f"{name}()"
+        if isinstance(obj, types.FunctionType)
+        else str(name or f"a {type_name(type(obj))}")
+    )
+
+
+def _crosses(obj: Any) -> Exception | None:
+    try:
+        _pickler(io.BytesIO()).dump(obj)
+    except Exception as error:
+        return error
+    return None
+
+
+def _blame(obj: Any, error: Exception, seen: set[int]) -> str:
+    """Which variable of a function can't cross, in words."""
+    seen.add(id(obj))
+    if isinstance(obj, types.FunctionType):
+        for variable, value in _variables(obj):
+            if id(value) in seen:
+                continue
+            reason = _crosses(value)
+            if reason is None:
+                continue
+            if isinstance(value, types.FunctionType):
+                return f"{_name(obj)} uses {variable}, and {_blame(value, reason, seen)}"
+            return (
+                f"{_name(obj)} uses the variable {variable!r}, a {type_name(type(value))}, which cannot go to another "
+                f"interpreter ({reason}); make it inside the function, or pass data that allcores.freeze accepts"
+            )
+    return f"{_name(obj)} cannot go to another interpreter: {error}"
+
+
+def _variables(function: types.FunctionType) -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            found.append((name, cell.cell_contents))
+        except ValueError:
+            pass
+    names: set[str] = set()
+    codes = [function.__code__]
+    while codes:
+        code = codes.pop()
+        names.update(code.co_names)
+        codes += [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
+    found += [
+        (name, function.__globals__[name]) for name in sorted(names) if name in function.__globals__
+    ]
+    defaults: tuple[Any, ...] = function.__defaults__ or ()
+    arguments = function.__code__.co_varnames[: function.__code__.co_argcount]
+    found += list(zip(arguments[len(arguments) - len(defaults) :], defaults, strict=True))
+    found += list((function.__kwdefaults__ or {}).items())
+    return found
+
+
+def run_source(source: str) -> Any:
+    """Run source text in this interpreter's __main__; the value of what is one expression, else None."""
+    namespace = sys.modules["__main__"].__dict__
+    code: types.CodeType | None = None
+    with contextlib.suppress(SyntaxError):
+        code = compile(source, "<allcores>", "eval", dont_inherit=True)
+    if code is not None:
+        return eval(code, namespace)
+    exec(compile(source, "<allcores>", "exec", dont_inherit=True), namespace)
+    return None

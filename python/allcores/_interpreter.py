@@ -1,0 +1,104 @@
+"""Interpreters of one's own: made, called and ended by hand."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import types
+from collections.abc import Callable
+from typing import Any, Self
+
+from allcores import _bootstrap, _core, _functions
+
+if _core._is_main_interpreter():
+    _core._set_inherited(_bootstrap.inherit())
+    atexit.register(_core._end_all)
+    os.register_at_fork(
+        before=_core._before_fork,
+        after_in_parent=_core._after_fork_in_parent,
+        after_in_child=_core._after_fork_in_child,
+    )
+
+
+class Interpreter:
+    """A Python interpreter with its own GIL, on its own thread of this process.
+
+    Calls run there one after another; calls of several interpreters run at the same time. Nothing is shared but what
+    `allcores.freeze` made: arguments and results are copied, modules are imported there.
+
+        with allcores.Interpreter() as worker:
+            worker.call(math.factorial, 1000)
+
+    Raises MemoryError when there is not enough memory for one, RuntimeError when it can't start.
+    """
+
+    __slots__ = ("_handle",)
+
+    def __init__(self, name: str | None = None) -> None:
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"name must be a str, not {type(name).__name__}")
+        self._handle = _core._create_interpreter(name or "", _bootstrap.inherit())
+
+    @property
+    def id(self) -> int:
+        """CPython's number of this interpreter; never used twice in a process."""
+        return self._handle.id()
+
+    @property
+    def name(self) -> str:
+        """The name it was given, or one that was made up."""
+        return self._handle.name()
+
+    def is_alive(self) -> bool:
+        """Whether it takes calls: False once it is ending, and in the child of a fork."""
+        return self._handle.is_alive()
+
+    def call(self, func_or_source: Callable[..., Any] | str, /, *args: Any) -> Any:
+        """Run a function there with `args` and return its result; or run source text there.
+
+        Source text runs in the interpreter's __main__, which keeps its variables from call to call. Text that is one
+        expression gives its value, any other None.
+
+        Arguments and result may be None, bool, int, float, complex, str, bytes, tuples of these, and frozen data. A
+        function that can be imported goes by name, any other by value with copies of the variables it uses.
+
+        Raises what the function raised, with the traceback of the other side as its cause; RemoteError when that can't
+        be had here, or is no Exception (SystemExit, say); TypeError for what can't cross; RuntimeError when the
+        interpreter has ended.
+        """
+        if isinstance(func_or_source, str):
+            if args:
+                raise TypeError("source text takes no arguments; pass a function")
+            return self._handle.call(None, (func_or_source,))
+        if not callable(func_or_source):
+            raise TypeError(
+                f"call() needs a function or source text, not a {type(func_or_source).__name__}"
+            )
+        return self._handle.call(_functions.dumps(func_or_source), args)
+
+    def destroy(self, timeout: float = 10.0) -> bool:
+        """End the interpreter; True when it ended properly.
+
+        Calls that were made before get `timeout` seconds to finish. What still runs then gets a SystemExit, and another
+        second. An interpreter that does not heed that (it swallows the exception, or is in C) is abandoned: it never
+        runs Python again, its memory stays, and the result is False. Doing it twice is fine.
+        """
+        return self._handle.destroy(float(timeout))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: types.TracebackType | None,
+    ) -> None:
+        self.destroy()
+
+    def __repr__(self) -> str:
+        state = "" if self.is_alive() else ", ended"
+        return f"<allcores.Interpreter {self.name!r} id={self.id}{state}>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("an Interpreter cannot go to another interpreter or process")

@@ -1,0 +1,340 @@
+// How an interpreter ends: by itself on its own thread, or, when it does not, by being frozen from
+// outside.
+#include <pthread.h>
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <shared_mutex>
+#include <thread>
+#include <vector>
+
+#include "data/guarded.h"
+#include "interpreter/interpreter.h"
+#include "interpreter/process.h"
+#include "interpreter/runtime_list.h"
+
+namespace allcores::interpreter {
+namespace {
+
+using data::ref;
+using clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr milliseconds daemon_patience{
+    1000};  // for an interpreter's own daemon threads to heed SystemExit
+constexpr milliseconds freeze_patience{100};  // for taking the GIL of one that is abandoned
+constexpr milliseconds delete_patience{
+    10000};  // for CPython's deletion, which is under way and can't be stopped
+
+// _Py_THREAD_DETACHED and _Py_THREAD_SHUTTING_DOWN of CPython's pycore_pystate.h. A thread whose
+// state says the latter hangs for ever where it would attach: what Py_FinalizeEx does to daemon
+// threads.
+constexpr int thread_detached = 0;
+constexpr int thread_shutting_down = 3;
+
+// With the GIL of `mine`: no other thread of the interpreter runs Python again.
+void stop_other_threads(PyThreadState* mine) noexcept {
+    for (PyThreadState* state = PyInterpreterState_ThreadHead(mine->interp); state != nullptr;
+         state = PyThreadState_Next(state)) {
+        int expected = thread_detached;
+        if (state != mine)
+            std::atomic_ref(state->state).compare_exchange_strong(expected, thread_shutting_down);
+    }
+}
+
+bool start_thread(void* (*body)(void*), void* argument) noexcept {
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, 256 << 10);
+    pthread_t thread;
+    const int error = pthread_create(&thread, &attributes, body, argument);
+    pthread_attr_destroy(&attributes);
+    return error == 0;
+}
+
+struct interrupt_request {
+    std::shared_ptr<interpreter> target;
+    std::uint64_t job;
+    interruption what;
+};
+
+}  // namespace
+
+// The end on the interpreter's own thread, which is detached.
+void interpreter::finish() noexcept {
+    {
+        const std::lock_guard lock(mutex_);
+        if (phase_ == phase::abandoned) return;
+    }
+    PyEval_RestoreThread(own_);
+    // 1. Jobs that were dropped tell those who wait for them.
+    {
+        std::deque<std::move_only_function<void()>> dropped;
+        const std::lock_guard lock(mutex_);
+        dropped.swap(queue_);
+    }
+    // 2. Python's own end: standard streams, threads that are not daemons, atexit.
+    wind_down_python();
+    // 3. Daemon threads: Py_EndInterpreter aborts the process when there is another thread state.
+    const bool daemons_ended = end_daemon_threads();
+    // 4. Heap types, and what hangs on them, go only after some passes.
+    for (int pass = 0; pass < 3 && PyGC_Collect() > 0; pass++) {
+    }
+    // 5. Nobody may be in here, or come in.
+    {
+        PyEval_SaveThread();
+        std::unique_lock lock(mutex_);
+        wake_.wait(lock, [&] { return visitors_ == 0 || phase_ == phase::abandoned; });
+        if (phase_ == phase::abandoned) return;
+        lock.unlock();
+        PyEval_RestoreThread(own_);
+    }
+    process& all = process::get();
+    {
+        PyEval_SaveThread();
+        all.structure.lock_shared();
+        PyEval_RestoreThread(own_);
+        bool mine = false;
+        {
+            const std::lock_guard lock(mutex_);
+            if (phase_ == phase::ending && visitors_ == 0 && daemons_ended) {
+                phase_ = phase::deleting;
+                mine = true;
+            }
+        }
+        if (mine) {
+            // 6. States that other OS threads keep for coming back.
+            delete_cached_states();
+            if (alone()) {
+                // 7. The interpreter itself.
+                Py_EndInterpreter(own_);
+            } else {
+                mine = false;
+            }
+        }
+        if (!mine) {
+            all.structure.unlock_shared();
+            remain_abandoned();
+            return;
+        }
+        all.structure.unlock_shared();
+    }
+    {
+        const std::lock_guard lock(mutex_);
+        phase_ = phase::ended;
+    }
+    all.remove(this);
+    ended_.set();
+}
+
+void interpreter::wind_down_python() noexcept {
+    try {
+        ref bootstrap = data::checked(PyImport_ImportModule("allcores._bootstrap"));
+        data::checked(PyObject_CallMethod(bootstrap.get(), "finish", nullptr));
+    } catch (...) {
+        PyErr_Clear();
+    }
+}
+
+// Asks the other threads to end, and waits a little. False when some did not.
+bool interpreter::end_daemon_threads() noexcept {
+    const auto deadline = clock::now() + daemon_patience;
+    std::vector<unsigned long> asked;
+    for (;;) {
+        std::vector<unsigned long> others;
+        {
+            const std::lock_guard lock(mutex_);
+            for (PyThreadState* state = PyInterpreterState_ThreadHead(state_); state != nullptr;
+                 state = PyThreadState_Next(state)) {
+                const bool known =
+                    state == own_ ||
+                    std::find(cached_.begin(), cached_.end(), state) != cached_.end() ||
+                    std::find(orphans_.begin(), orphans_.end(), state) != orphans_.end();
+                if (!known) others.push_back(state->thread_id);
+            }
+        }
+        if (others.empty()) return true;
+        if (clock::now() >= deadline) return false;
+        for (const unsigned long thread : others) {
+            if (std::find(asked.begin(), asked.end(), thread) != asked.end()) continue;
+            PyThreadState_SetAsyncExc(thread, PyExc_SystemExit);
+            asked.push_back(thread);
+        }
+        PyEval_SaveThread();
+        std::this_thread::sleep_for(milliseconds(1));
+        PyEval_RestoreThread(own_);
+    }
+}
+
+void interpreter::delete_cached_states() noexcept {
+    std::vector<PyThreadState*> states;
+    {
+        const std::lock_guard lock(mutex_);
+        states.swap(cached_);
+        states.insert(states.end(), orphans_.begin(), orphans_.end());
+        orphans_.clear();
+    }
+    for (PyThreadState* state : states) {
+        PyThreadState_Clear(state);
+        PyThreadState_Delete(state);
+    }
+}
+
+bool interpreter::alone() const noexcept {
+    return PyInterpreterState_ThreadHead(state_) == own_ && PyThreadState_Next(own_) == nullptr;
+}
+
+// On its own thread, attached: it can't end (a thread of its own sleeps in C, say), so nobody runs
+// in it any more. The GIL is never let go.
+void interpreter::remain_abandoned() noexcept {
+    stop_other_threads(own_);
+    unlink_from_runtime(state_);
+    {
+        const std::lock_guard lock(mutex_);
+        phase_ = phase::abandoned;
+    }
+    process::get().remove(this);
+    ended_.set();
+}
+
+bool interpreter::begin_ending(bool drop_queue) noexcept {
+    std::deque<std::move_only_function<void()>> dropped;
+    bool begun = false;
+    {
+        const std::lock_guard lock(mutex_);
+        if (drop_queue) dropped.swap(queue_);
+        if (phase_ == phase::running || phase_ == phase::starting) {
+            phase_ = phase::ending;
+            begun = true;
+        }
+    }
+    wake_.notify_all();
+    return begun;
+}
+
+void interpreter::retire() noexcept {
+    if (generation_ == process::get().generation) begin_ending(false);
+}
+
+interpreter::ending interpreter::wait_for_end(milliseconds at_most, const gives_up& giving_up,
+                                              bool& gave_up) {
+    const auto deadline = clock::now() + at_most;
+    for (;;) {
+        const auto left = std::max(clock::duration::zero(), deadline - clock::now());
+        switch (ended_.wait(left)) {
+            case completion::outcome::done: {
+                const std::lock_guard lock(mutex_);
+                return phase_ == phase::ended ? ending::ended : ending::abandoned;
+            }
+            case completion::outcome::timed_out:
+                return ending::abandoned;
+            case completion::outcome::signalled:
+                if (giving_up && giving_up()) {
+                    gave_up = true;
+                    return ending::abandoned;
+                }
+        }
+    }
+}
+
+interpreter::ending interpreter::destroy(milliseconds patience, milliseconds grace,
+                                         const gives_up& giving_up) {
+    if (generation_ != process::get().generation) return ending::ended;
+    if (current() == this)
+        throw std::logic_error("an interpreter can't be destroyed from inside itself");
+    bool gave_up = false;
+    const auto is_over = [&] {
+        const std::lock_guard lock(mutex_);
+        return phase_ == phase::ended || phase_ == phase::abandoned;
+    };
+    begin_ending(false);
+    ending result = wait_for_end(patience, giving_up, gave_up);
+    if (!gave_up && !is_over()) {
+        begin_ending(true);
+        interrupt(interruption::system_exit);
+        result = wait_for_end(grace, giving_up, gave_up);
+    }
+    return is_over() ? result : abandon();
+}
+
+void interpreter::interrupt(interruption what) {
+    const std::uint64_t job = running_.load();
+    if (job == 0 || !enter()) return;
+    auto request = std::make_unique<interrupt_request>(shared_from_this(), job, what);
+    if (start_thread(interrupter_main, request.get())) {
+        static_cast<void>(request.release());
+    } else {
+        leave();
+    }
+}
+
+// A thread of its own, as taking the GIL may take for ever.
+void* interpreter::interrupter_main(void* argument) noexcept {
+    const std::unique_ptr<interrupt_request> request(static_cast<interrupt_request*>(argument));
+    interpreter& target = *request->target;
+    PyThreadState* state = PyThreadState_New(target.state_);
+    if (state != nullptr) {
+        PyEval_RestoreThread(state);
+        if (target.running_.load() == request->job) {
+            PyThreadState_SetAsyncExc(target.own_->thread_id,
+                                      request->what == interruption::keyboard_interrupt
+                                          ? PyExc_KeyboardInterrupt
+                                          : PyExc_SystemExit);
+        }
+        PyThreadState_Clear(state);
+        PyThreadState_DeleteCurrent();
+    }
+    target.leave();
+    return nullptr;
+}
+
+// Takes an interpreter that does not end out of the world: its GIL is taken and kept, its threads
+// hang where they would take it, and CPython does not find it in its list.
+interpreter::ending interpreter::abandon() noexcept {
+    bool deleting = false;
+    {
+        const std::lock_guard lock(mutex_);
+        if (phase_ == phase::ended) return ending::ended;
+        if (phase_ == phase::abandoned) return ending::abandoned;
+        deleting = phase_ == phase::deleting;
+        // 1. From here on its own thread does not delete it any more.
+        if (!deleting) phase_ = phase::abandoned;
+    }
+    if (deleting) {
+        bool ignored = false;
+        if (wait_for_end(delete_patience, {}, ignored) == ending::ended) return ending::ended;
+        const std::lock_guard lock(mutex_);
+        phase_ = phase::abandoned;
+    }
+    wake_.notify_all();
+    // 2. Take the GIL, on a thread of its own: code in C may hold it for ever. Then it is taken
+    // when it is let go.
+    if (state_ != nullptr) {
+        auto kept = std::make_unique<std::shared_ptr<interpreter>>(shared_from_this());
+        if (start_thread(freezer_main, kept.get())) {
+            static_cast<void>(kept.release());
+            static_cast<void>(frozen_.wait(freeze_patience));
+        }
+        // 3. CPython forgets it.
+        unlink_from_runtime(state_);
+    }
+    process::get().remove(this);
+    ended_.set();
+    return ending::abandoned;
+}
+
+void* interpreter::freezer_main(void* argument) noexcept {
+    const std::unique_ptr<std::shared_ptr<interpreter>> kept(
+        static_cast<std::shared_ptr<interpreter>*>(argument));
+    interpreter& target = **kept;
+    PyThreadState* state = PyThreadState_New(target.state_);
+    if (state == nullptr) return nullptr;
+    PyEval_RestoreThread(state);
+    stop_other_threads(state);
+    target.frozen_.set();
+    return nullptr;  // with the GIL, for ever
+}
+
+}  // namespace allcores::interpreter

@@ -1,0 +1,106 @@
+#include "interpreter/process.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+
+#include "interpreter/attach.h"
+#include "interpreter/runtime_list.h"
+
+namespace allcores::interpreter {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds exit_grace{
+    1000};  // for busy interpreters to heed SystemExit at the end of the process
+constexpr milliseconds creation_grace{5000};  // for interpreters that are being made then
+
+std::atomic<process*> instance{nullptr};
+
+}  // namespace
+
+process& process::get() noexcept {
+    if (process* existing = instance.load(std::memory_order_acquire)) return *existing;
+    static process* first = new process;
+    process* expected = nullptr;
+    instance.compare_exchange_strong(expected, first);
+    return *instance.load();
+}
+
+bool process::is_closing() {
+    const std::lock_guard lock(mutex);
+    return closing;
+}
+
+void process::remove(const interpreter* gone) noexcept {
+    std::shared_ptr<interpreter> kept;  // its last owner may be this list
+    const std::lock_guard lock(mutex);
+    const auto found = std::find_if(interpreters.begin(), interpreters.end(),
+                                    [&](const auto& known) { return known.get() == gone; });
+    if (found == interpreters.end()) return;
+    kept = std::move(*found);
+    interpreters.erase(found);
+}
+
+void process::end_all(const interpreter::gives_up& giving_up) {
+    // 1. No new ones; those that are being made get ready first.
+    std::vector<std::shared_ptr<interpreter>> all;
+    {
+        std::unique_lock lock(mutex);
+        closing = true;
+        changed.wait_for(lock, creation_grace, [&] { return creating == 0; });
+        all = interpreters;
+    }
+    // 2. All are told to end; what waits in their queues is dropped, what runs is interrupted.
+    for (const auto& each : all) {
+        each->begin_ending(true);
+        each->interrupt(interruption::system_exit);
+    }
+    // 3. One second for all of them together, or until the next Ctrl-C.
+    bool gave_up = false;
+    const auto deadline = std::chrono::steady_clock::now() + exit_grace;
+    for (const auto& each : all) {
+        if (gave_up) break;
+        const auto left =
+            std::chrono::duration_cast<milliseconds>(deadline - std::chrono::steady_clock::now());
+        static_cast<void>(each->wait_for_end(std::max(milliseconds(0), left), giving_up, gave_up));
+    }
+    // 4. What is left is taken out of CPython's sight.
+    for (const auto& each : all) static_cast<void>(each->abandon());
+}
+
+// 1. No interpreter is being made or deleted from here to the end of the fork. 2. None but the main
+// one, and those that are not ours, is in CPython's list: the child would clear them, with their
+// threads missing.
+void process::before_fork() {
+    process& all = get();
+    {
+        const detached elsewhere;
+        all.structure.lock();
+    }
+    const std::lock_guard lock(all.mutex);
+    for (const auto& each : all.interpreters) unlink_from_runtime(each->state_);
+}
+
+// 3. Back into the list.
+void process::after_fork_in_parent() noexcept {
+    process& all = get();
+    {
+        const std::lock_guard lock(all.mutex);
+        for (const auto& each : all.interpreters) relink_to_runtime(each->state_);
+    }
+    all.structure.unlock();
+}
+
+// 3. The interpreters of the parent are memory that nobody looks at: their objects stay in the old
+// `process`, whose locks may be held by threads that are not here.
+void process::after_fork_in_child() noexcept {
+    auto* fresh = new process;
+    fresh->generation = get().generation + 1;
+    fresh->inherited = get().inherited;
+    instance.store(fresh, std::memory_order_release);
+    forget_attachments();
+}
+
+}  // namespace allcores::interpreter

@@ -1,0 +1,52 @@
+// What the interpreters of this process share, and the two moments that concern them all: its end
+// and a fork.
+//
+// Process-wide state, all of it in one object that is made on first use and never destroyed
+// (threads may use it while the process exits), and made anew in the child of a fork (locks that
+// other threads held there are never freed):
+//   interpreters, creating, made, closing, inherited   guarded by `mutex`
+//   structure      held shared while CPython makes or deletes an interpreter, exclusively across a
+//   fork output         held while a worker writes lines (interpreter/output.h) generation counts
+//   forks; constant within one object
+#pragma once
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+#include <vector>
+
+#include "interpreter/interpreter.h"
+
+namespace allcores::interpreter {
+
+struct process {
+    static process& get() noexcept;
+
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::vector<std::shared_ptr<interpreter>> interpreters;
+    int creating = 0;
+    std::uint64_t made = 0;  // ever; numbers names
+    bool closing = false;
+    std::string inherited;
+
+    std::shared_mutex structure;
+    std::mutex output;
+    unsigned generation = 0;
+
+    bool is_closing();
+    void remove(const interpreter* gone) noexcept;
+
+    // Ends all interpreters for the end of the process: idle ones properly, busy ones interrupted,
+    // and what does not heed that within a second is abandoned. Nothing can be created afterwards.
+    // Detached.
+    void end_all(const interpreter::gives_up& giving_up);
+
+    // Around os.fork(), on the thread that forks, with the main interpreter's GIL.
+    static void before_fork();
+    static void after_fork_in_parent() noexcept;
+    static void after_fork_in_child() noexcept;
+};
+
+}  // namespace allcores::interpreter
