@@ -138,6 +138,12 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]], title: str =
     _tables.append((title, cells))
 
 
+def progress(text: str) -> None:
+    """What is going on, on one line of a terminal that the next call replaces; "" clears it."""
+    if sys.stderr.isatty():
+        print(f"\r{text}\033[K", end="", file=sys.stderr, flush=True)
+
+
 def markdown(cells: Sequence[Sequence[str]]) -> str:
     """A table in Markdown, from rows of text of which the first is the heading."""
     lines = ["| " + " | ".join(row) + " |" for row in cells]

@@ -2,7 +2,9 @@
 
 import importlib.util
 import json
+import os
 import pathlib
+import subprocess
 import sys
 import types
 
@@ -68,3 +70,50 @@ def test_table_and_files(report: types.ModuleType, capsys: pytest.CaptureFixture
     assert record["machine"]["cores"] >= 1
     assert "| short | 1.50 |" in (path.parent / "example.md").read_text()
     assert sorted(entry.name for entry in path.parent.iterdir()) == ["example.json", "example.md"]
+
+
+@pytest.mark.parametrize("script", ["http", "uneven.py"])
+def test_the_command_lines_explain_themselves(script: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(BENCHMARKS / script), "--help"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "--rounds" in done.stdout
+
+
+def test_a_tree_of_processes_is_seen_whole_and_ends_whole(tmp_path: pathlib.Path) -> None:
+    """A server's worker that outlives its parent still counts, and goes with the keeper."""
+    server = tmp_path / "server.py"
+    server.write_text(
+        "import os, signal, time\n"
+        "if os.fork() == 0:\n"
+        "    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "    print(os.getpid(), flush=True)\n"
+        "    signal.pause()\n"
+        "signal.pause()\n"
+    )
+    sys.path.insert(0, str(BENCHMARKS))
+    try:
+        import _processes
+    finally:
+        sys.path.remove(str(BENCHMARKS))
+    keeper = subprocess.Popen(
+        [sys.executable, str(BENCHMARKS / "_keeper.py"), str(os.getpid()), sys.executable,
+         str(server)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+    with keeper:
+        assert keeper.stdout is not None
+        worker = int(keeper.stdout.readline())
+        members = _processes.descendants(keeper.pid)
+        assert worker in members and len(members) == 2
+        before = _processes.CpuTime.of(members)
+        assert _processes.CpuTime.of(members).since(before) >= 0
+        assert _processes.memory_mib(members) > 1
+        keeper.terminate()
+        assert keeper.wait(timeout=30) == 0
+    assert not pathlib.Path(f"/proc/{worker}").exists()
