@@ -31,13 +31,17 @@ class Parser(argparse.ArgumentParser):
         if found and not word:
             known = [name for action in self._actions for name in action.option_strings]
             near = difflib.get_close_matches(rest.split()[0].partition("=")[0], known, 1)
-            message = f"unknown option or argument: {rest}" + (f" (did you mean {near[0]}?)" if near else "")
+            message = f"unknown option or argument: {rest}" + (
+                f" (did you mean {near[0]}?)" if near else ""
+            )
         self.exit(2, f"{self.prog}: {message}\n{self.format_usage()}")
 
 
 def port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port: a number from 0 (any free one) to 65535")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no port: a number from 0 (any free one) to 65535"
+        )
     return int(text)
 
 
@@ -49,14 +53,28 @@ def workers(text: str) -> int:
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = Parser(prog=PROGRAM, description=__doc__, allow_abbrev=False)
-    parser.add_argument("--port", type=port, default=8000, metavar="N",
-                        help="port to listen on, 0 for any free one (default: 8000)")
-    parser.add_argument("--host", default="127.0.0.1", metavar="H",
-                        help="address to listen on (default: 127.0.0.1)")
-    parser.add_argument("--workers", type=workers, metavar="N",
-                        help="how many interpreters serve (default: by the number of cores)")
-    parser.add_argument("--dump", type=Path, metavar="FILE",
-                        help="a MediaWiki dump, .xml or .xml.bz2 (default: this Python's documentation)")
+    parser.add_argument(
+        "--port",
+        type=port,
+        default=8000,
+        metavar="N",
+        help="port to listen on, 0 for any free one (default: 8000)",
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", metavar="H", help="address to listen on (default: 127.0.0.1)"
+    )
+    parser.add_argument(
+        "--workers",
+        type=workers,
+        metavar="N",
+        help="how many interpreters serve (default: by the number of cores)",
+    )
+    parser.add_argument(
+        "--dump",
+        type=Path,
+        metavar="FILE",
+        help="a MediaWiki dump, .xml or .xml.bz2 (default: this Python's documentation)",
+    )
     return parser.parse_args(arguments)
 
 
@@ -96,11 +114,19 @@ def open_dump(path: Path, pool: Pool) -> tuple[titles.Index, Path, int]:
 
 
 def unpacked(path: Path, state: os.stat_result, pool: Pool) -> Path:
-    """The plain XML of a packed dump, kept in the cache folder: another version of the file has another name there."""
+    """The plain XML of a packed dump, kept in the cache folder: another version of the file has
+    another name there.
+    """
+
+    def make(part: Path) -> None:
+        unpack.unpack(path, part, pool)
+        # What is none is not kept.
+        dump.check(part)
+
     return cache.made(
         f"{path.name.removesuffix('.bz2').removesuffix('.xml')}"
         f"-{state.st_dev:x}-{state.st_ino:x}-{state.st_size:x}-{state.st_mtime_ns:x}.xml",
-        lambda part: unpack.unpack(path, part, pool),
+        make,
     )
 
 
@@ -111,16 +137,21 @@ def load(options: argparse.Namespace) -> dict[str, object]:
             index, source, pages = open_dump(options.dump, pool)
             count = titles.count(index)
             if count < pages:
-                print(f"search: {pages - count:,} pages left out: a later page has the same title",
-                      file=sys.stderr)
-            return routes.data_for(index, source, "text/xml; charset=utf-8", "allcores search",
-                                   "Case does not matter.")
+                print(
+                    f"search: {pages - count:,} pages left out: a later page has the same title",
+                    file=sys.stderr,
+                )
+            return routes.data_for(
+                index, source, "text/xml; charset=utf-8", "allcores search", "Case does not matter."
+            )
         folder = cache.made(
             pydocs.cache_name(), lambda part: pydocs.write(part, pydocs.gather(pool))
         )
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         return routes.data_for(
-            pydocs.read(folder), folder / "source.txt", "text/plain; charset=utf-8",
+            pydocs.read(folder),
+            folder / "source.txt",
+            "text/plain; charset=utf-8",
             f"Python {version} documentation",
             "For example <q>os.path</q>, <q>str.</q> or just <q>append</q>.",
         )
@@ -131,8 +162,9 @@ def main() -> int:
     try:
         check_address(options.host, options.port)
         data = allcores.freeze(load(options))
-        allcores.serve(routes.router_for(data), host=options.host, port=options.port,
-                       workers=options.workers)
+        allcores.serve(
+            routes.router_for(data), host=options.host, port=options.port, workers=options.workers
+        )
     except Trouble as trouble:
         print(f"search: {trouble}", file=sys.stderr)
         return trouble.status

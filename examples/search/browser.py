@@ -30,7 +30,9 @@ class Browser:
     """One browser with one window. All processes end with the `with` block."""
 
     def __init__(self, javascript: bool = True) -> None:
-        self.folder = tempfile.TemporaryDirectory(prefix="allcores-browser-", ignore_cleanup_errors=True)
+        self.folder = tempfile.TemporaryDirectory(
+            prefix="allcores-browser-", ignore_cleanup_errors=True
+        )
         self.driver = subprocess.Popen(
             ["chromedriver", "--port=0"],
             stdin=subprocess.DEVNULL,
@@ -43,14 +45,26 @@ class Browser:
         )
         try:
             self.base = self.wait_for_driver()
-            switches = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-                        "--no-proxy-server", "--disable-background-networking",
-                        "--window-size=1280,900", f"--user-data-dir={self.folder.name}/profile"]
+            switches = [
+                "--headless=new",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-dev-shm-usage",
+                "--no-proxy-server",
+                "--disable-background-networking",
+                "--window-size=1280,900",
+                f"--user-data-dir={self.folder.name}/profile",
+            ]
             options: dict[str, Any] = {"binary": shutil.which("chromium"), "args": switches}
             if not javascript:
                 options["prefs"] = {"profile.managed_default_content_settings.javascript": 2}
-            wanted = {"alwaysMatch": {"browserName": "chrome", "goog:chromeOptions": options,
-                                      "goog:loggingPrefs": {"browser": "ALL"}}}
+            wanted = {
+                "alwaysMatch": {
+                    "browserName": "chrome",
+                    "goog:chromeOptions": options,
+                    "goog:loggingPrefs": {"browser": "ALL"},
+                }
+            }
             session = self.ask("POST", "/session", {"capabilities": wanted})
             self.base += f"/session/{session['sessionId']}"
         except BaseException:
@@ -88,12 +102,16 @@ class Browser:
         self.ask("POST", "/actions", {"actions": [{"type": "key", "id": "keys", "actions": steps}]})
 
     def text(self, selector: str) -> str:
-        found = self.script("return document.querySelector(arguments[0])?.innerText ?? ''", selector)
+        found = self.script(
+            "return document.querySelector(arguments[0])?.innerText ?? ''", selector
+        )
         assert isinstance(found, str)
         return found
 
     def until(self, what: str, check: Callable[[], Any], seconds: float = 20) -> Any:
-        """The first true answer of `check`; fails after so many seconds, saying what was waited for."""
+        """The first true answer of `check`; fails after so many seconds, saying what was waited
+        for.
+        """
         end = time.monotonic() + seconds
         while True:
             answer = check()

@@ -1,8 +1,9 @@
 """The cache folder: files that take long to make, each made once, whole or not at all.
 
-`$XDG_CACHE_HOME/allcores/search`, by default under `~/.cache`. Whoever makes a file holds a lock that ends with the
-process, writes under another name and renames it when it is whole; so two at once don't disturb each other,
-and one that was interrupted leaves at most a part that the next one deletes.
+`$XDG_CACHE_HOME/allcores/search`, by default under `~/.cache`. Whoever makes a file holds a lock
+that ends with the process, writes under another name and renames it when it is whole; so two at
+once don't disturb each other, and one that was interrupted leaves at most a part that the next one
+deletes.
 """
 
 import fcntl
@@ -41,7 +42,9 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def made(name: str, make: Callable[[Path], None]) -> Path:
-    """The file or folder of that name in the cache; `make(path)` makes it, at another path, when there is none."""
+    """The file or folder of that name in the cache; `make(path)` makes it, at another path, when
+    there is none.
+    """
     final = folder() / name
     if final.exists():
         return final

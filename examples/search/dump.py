@@ -1,9 +1,11 @@
-"""A MediaWiki dump in XML: the title and the range of bytes of each page, found by searching, not by parsing.
+"""A MediaWiki dump in XML: the title and the range of bytes of each page, found by searching, not
+by parsing.
 
-Why that is exact: the text of a dump is escaped, so `<page` followed by `>` or a space is a page's beginning and
-nothing else, wherever one starts to look. So the file can be cut anywhere: each range has the pages that *begin* in
-it, and reads on beyond its end to finish the last of them. A page's title is its first element (the
-format's schema says so). What is held in memory is one window of the file, however long a page is.
+Why that is exact: the text of a dump is escaped, so `<page` followed by `>` or a space is a page's
+beginning and nothing else, wherever one starts to look. So the file can be cut anywhere: each range
+has the pages that *begin* in it, and reads on beyond its end to finish the last of them. A page's
+title is its first element (the format's schema says so). What is held in memory is one window of
+the file, however long a page is.
 """
 
 import html
@@ -54,7 +56,9 @@ class Window:
         return True
 
     def find(self, token: bytes, position: int) -> int:
-        """Where `token` next begins, from `position` on; -1 when it does not. What is before that may be forgotten."""
+        """Where `token` next begins, from `position` on; -1 when it does not. What is before that
+        may be forgotten.
+        """
         while True:
             found = self.data.find(token, position - self.base)
             if found >= 0:
@@ -64,14 +68,18 @@ class Window:
                 return -1
 
     def take(self, position: int, length: int) -> bytes:
-        """`length` bytes from `position` on, fewer at the end of the file; nothing from there on is forgotten."""
+        """`length` bytes from `position` on, fewer at the end of the file; nothing from there on is
+        forgotten.
+        """
         while self.base + len(self.data) < position + length and self.more(position):
             pass
         return self.data[position - self.base : position - self.base + length]
 
 
 def pages(file: BinaryIO, start: int, stop: int, window_size: int = WINDOW) -> Iterator[Entry]:
-    """The title, first byte and byte after the last of each page that begins at or after `start` and before `stop`."""
+    """The title, first byte and byte after the last of each page that begins at or after `start`
+    and before `stop`.
+    """
     window = Window(file, start, window_size)
     position = start
     while True:
@@ -89,7 +97,9 @@ def pages(file: BinaryIO, start: int, stop: int, window_size: int = WINDOW) -> I
             match = HEAD.match(head)
         if match is None:
             if len(head) < LONGEST_HEAD and PAGE_END not in head:
-                raise Trouble(f"is cut off: it ends inside of the page that begins at byte {begin:,}")
+                raise Trouble(
+                    f"is cut off: it ends inside of the page that begins at byte {begin:,}"
+                )
             raise Trouble(f"the page at byte {begin:,} does not begin with a title")
         end = window.find(PAGE_END, begin + match.end())
         if end < 0:
@@ -111,7 +121,8 @@ def title_of(raw: bytes) -> str:
 def index_range(path: str, start: int, stop: int) -> tuple[str | None, int, Index]:
     """An index of the pages of one range, made in whatever interpreter this is called in.
 
-    The first item says what is wrong with the file, if something is; the second how many pages were seen.
+    The first item says what is wrong with the file, if something is; the second how many pages were
+    seen.
     """
     try:
         with open(path, "rb", buffering=0) as file:
@@ -138,7 +149,9 @@ def check(path: Path) -> None:
         raise Trouble("is empty")
     for magic, name in COMPRESSED.items():
         if first.startswith(magic):
-            raise Trouble(f"is compressed with {name}; unpack it first (.xml and .xml.bz2 are read)")
+            raise Trouble(
+                f"is compressed with {name}; unpack it first (.xml and .xml.bz2 are read)"
+            )
     if b"<mediawiki" not in first:
         raise Trouble("is not a MediaWiki dump: it does not begin with <mediawiki")
     if not last.rstrip().endswith(b"</mediawiki>"):
@@ -146,7 +159,9 @@ def check(path: Path) -> None:
 
 
 def ranges(size: int, workers: int) -> list[tuple[int, int]]:
-    """The file in pieces: enough for everybody to be busy and the bar to move, few enough to be worth a call each."""
+    """The file in pieces: enough for everybody to be busy and the bar to move, few enough to be
+    worth a call each.
+    """
     step = max(1 << 20, min(64 << 20, size // (workers * 32) + 1))
     return [(start, min(size, start + step)) for start in range(0, size, step)]
 
@@ -173,7 +188,9 @@ def build(path: Path, pool: Pool) -> tuple[Index, int]:
 
 
 def merge_runs(runs: list[Index], pool: Pool, rows_per_part: int = ROWS_PER_PART) -> Index:
-    """One index of many, merged piece by piece: each piece has the titles between two keys, from every run."""
+    """One index of many, merged piece by piece: each piece has the titles between two keys, from
+    every run.
+    """
     if len(runs) == 1:
         return runs[0]
     total = sum(map(titles.count, runs))

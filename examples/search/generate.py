@@ -1,10 +1,12 @@
-"""Writes a MediaWiki dump of any number of pages, in the form of a real one: for tests and measurements.
+"""Writes a MediaWiki dump of any number of pages, in the form of a real one: for tests and
+measurements.
 
     python examples/search/generate.py --pages 1000000 OUT.xml
     python examples/search/generate.py --pages 20000 --text 4000 OUT.xml.bz2
 
-The same numbers give the same file. Of every 125 titles two begin with "Quartz ", so of 1,000,000 exactly 16,000.
-A name that ends in .bz2 is packed as Wikipedia's multistream dumps are: a stream of its own for every 100 pages.
+The same numbers give the same file. Of every 125 titles two begin with "Quartz ", so of 1,000,000
+exactly 16,000. A name that ends in .bz2 is packed as Wikipedia's multistream dumps are: a stream of
+its own for every 100 pages.
 """
 
 import argparse
@@ -22,14 +24,30 @@ COMMON = "Quartz "
 PAGES_PER_STREAM = 100
 SYLLABLES = [a + b for a in "bcdfghjklmnprstvz"[:16] for b in "aeio"]
 NAMESPACES = {
-    -2: "Media", -1: "Special", 0: "", 1: "Talk", 2: "User", 3: "User talk", 4: "Wikipedia",
-    10: "Template", 14: "Category", 100: "Portal",
+    -2: "Media",
+    -1: "Special",
+    0: "",
+    1: "Talk",
+    2: "User",
+    3: "User talk",
+    4: "Wikipedia",
+    10: "Template",
+    14: "Category",
+    100: "Portal",
 }
-# How titles look besides plain words: with what XML escapes, with what addresses escape, in other alphabets.
+# How titles look besides plain words: with what XML escapes, with what addresses escape, in other
+# alphabets.
 FORMS = (
     [(0, "{}")] * 12
     + [(14, "Category:{}"), (1, "Talk:{}"), (10, "Template:{}"), (0, "{} & sons"), (0, "{} (film)")]
-    + [(0, "{}/Archive 1"), (0, '"{}"'), (0, "{}'s 50% rule?"), (0, "Éa {}"), (0, "東京 {}"), (0, "Ωmega {}")]
+    + [
+        (0, "{}/Archive 1"),
+        (0, '"{}"'),
+        (0, "{}'s 50% rule?"),
+        (0, "Éa {}"),
+        (0, "東京 {}"),
+        (0, "Ωmega {}"),
+    ]
     + [(0, "List of {}"), (0, "C++ <{}>"), (0, "{}#2+3=5; {{x}}")]
 )
 
@@ -37,7 +55,9 @@ FORMS = (
 def name_of(number: int, seed: int) -> str:
     """Two words that no other number has, in no order."""
     mixed = (number * 2654435761 + seed * 40503) % (1 << 32)
-    parts = [SYLLABLES[mixed >> shift & 63] for shift in (0, 6, 12, 18, 24)] + [SYLLABLES[mixed >> 30]]
+    parts = [SYLLABLES[mixed >> shift & 63] for shift in (0, 6, 12, 18, 24)] + [
+        SYLLABLES[mixed >> 30]
+    ]
     cut = 2 + mixed % 3
     return f"{''.join(parts[:cut]).capitalize()} {''.join(parts[cut:])}"
 
@@ -80,7 +100,8 @@ def page(number: int, seed: int, corpus: str, text_bytes: int) -> str:
     space, title = title_of(number, seed)
     shown = escape(title, {'"': "&quot;"})
     other = escape(title_of(max(0, number - 1), seed)[1], {'"': "&quot;"})
-    # Every eleventh is a redirect; the others' lengths go from a half to one and a half of what was asked for.
+    # Every eleventh is a redirect; the others' lengths go from a half to one and a half of what was
+    # asked for.
     redirect = number % 11 == 10
     if redirect:
         text = f"#REDIRECT [[{other}]]"
@@ -94,10 +115,13 @@ def page(number: int, seed: int, corpus: str, text_bytes: int) -> str:
     target = f'    <redirect title="{other}" />\n' if redirect else ""
     day = f"{2001 + number % 15}-{1 + number % 12:02}-{1 + number % 28:02}T{number % 24:02}:50:23Z"
     return (
-        f"  <page>\n    <title>{shown}</title>\n    <ns>{space}</ns>\n    <id>{number + 10}</id>\n{target}"
-        f"    <revision>\n      <id>{number * 3 + 600000}</id>\n      <timestamp>{day}</timestamp>\n"
+        f"  <page>\n    <title>{shown}</title>\n    <ns>{space}</ns>\n"
+        f"    <id>{number + 10}</id>\n{target}"
+        f"    <revision>\n      <id>{number * 3 + 600000}</id>\n"
+        f"      <timestamp>{day}</timestamp>\n"
         f"      <contributor>\n        <username>User {number % 997}</username>\n"
-        f"        <id>{number % 997}</id>\n      </contributor>\n      <comment>a &amp; b</comment>\n"
+        f"        <id>{number % 997}</id>\n      </contributor>\n"
+        "      <comment>a &amp; b</comment>\n"
         "      <model>wikitext</model>\n      <format>text/x-wiki</format>\n"
         f'      <text xml:space="preserve">{text}</text>\n      <sha1>{number:031x}</sha1>\n'
         "    </revision>\n  </page>\n"
@@ -164,8 +188,12 @@ def generate(path: Path, pages: int, seed: int = 1, text_bytes: int = 1000) -> N
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], allow_abbrev=False)
     parser.add_argument("--pages", type=int, required=True, metavar="N")
-    parser.add_argument("--seed", type=int, default=1, metavar="N", help="another file for each (1)")
-    parser.add_argument("--text", type=int, default=1000, metavar="BYTES", help="mean length of an article (1000)")
+    parser.add_argument(
+        "--seed", type=int, default=1, metavar="N", help="another file for each (1)"
+    )
+    parser.add_argument(
+        "--text", type=int, default=1000, metavar="BYTES", help="mean length of an article (1000)"
+    )
     parser.add_argument("out", type=Path, metavar="OUT.xml[.bz2]")
     options = parser.parse_args()
     if options.pages < 0 or options.text < 2 or options.pages > 1 << 32:

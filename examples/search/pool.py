@@ -16,8 +16,8 @@ FOLDER = str(Path(__file__).resolve().parent)
 class Pool:
     """Interpreters of their own GIL, and as many threads of this one that wait for their answers.
 
-    Functions are those of the modules in this folder; arguments and results are atoms and tuples of them,
-    copied. The interpreters end with the `with` block.
+    Functions are those of the modules in this folder; arguments and results are atoms and tuples of
+    them, copied. The interpreters end with the `with` block.
     """
 
     def __init__(self, workers: int) -> None:
@@ -52,7 +52,9 @@ class Pool:
             interpreter.destroy()
 
     def map(self, function: Callable[..., Any], tasks: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
-        """The results in the order of the tasks, of which no more are taken than keep everybody busy."""
+        """The results in the order of the tasks, of which no more are taken than keep everybody
+        busy.
+        """
         waiting: deque[Future[Any]] = deque()
         for arguments in tasks:
             waiting.append(self.threads.submit(self.one, function, arguments))

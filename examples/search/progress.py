@@ -1,4 +1,4 @@
-"""A progress bar on standard error; plain lines, one every few seconds, where that is no terminal."""
+"""A progress bar on standard error; plain lines now and then where that is no terminal."""
 
 import sys
 import time
@@ -25,8 +25,8 @@ def duration(seconds: float) -> str:
 class Progress:
     """How much of `total` is done. Used by one thread.
 
-    `unit` None counts bytes. A terminal gets a bar that is redrawn up to ten times a second, anything else
-    a line every `every` seconds; both a last line when the work is whole.
+    `unit` None counts bytes. A terminal gets a bar that is redrawn up to ten times a second,
+    anything else a line every `every` seconds; both a last line when the work is whole.
     """
 
     def __init__(

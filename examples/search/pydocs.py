@@ -1,9 +1,10 @@
 """The documentation of the running Python's standard library, gathered without running it.
 
-Modules written in Python are parsed, never imported (importing `antigravity` opens a browser, `this` prints, `idlelib`
-changes settings); modules written in C have no source to parse, so a child process imports those
-(`pydocs_compiled`). Everything that has a docstring becomes an entry under its full name, `os.path.join`, and one that begins
-with its last part, as a book's index has it: `join (os.path)`. All text is written to one file.
+Modules written in Python are parsed, never imported (importing `antigravity` opens a browser,
+`this` prints, `idlelib` changes settings); modules written in C have no source to parse, so a child
+process imports those (`pydocs_compiled`). Everything that has a docstring becomes an entry under
+its full name, `os.path.join`, and one that begins with its last part, as a book's index has it:
+`join (os.path)`. All text is written to one file.
 """
 
 import ast
@@ -26,8 +27,16 @@ from trouble import Trouble
 FORMAT = 1
 # Tests, and what is no part of the library.
 SKIPPED_FOLDERS = frozenset(
-    ["test", "tests", "idle_test", "site-packages", "dist-packages", "lib-dynload", "__pycache__"]
-    + ["_bundled", "__phello__", "_pyrepl_test"]
+    [
+        "test",
+        "tests",
+        "idle_test",
+        "site-packages",
+        "dist-packages",
+        "lib-dynload",
+        "_bundled",
+        "__phello__",
+    ]
 )
 MODULES_PER_TASK = 8
 # Modules that are known by a name that their files don't have.
@@ -57,8 +66,8 @@ def sources(library: Path | None = None) -> list[tuple[str, Path]]:
 def documents_of(module: str, source: str, where: str) -> tuple[list[Document], list[Alias]]:
     """What one module's source documents, and what it takes over from other modules.
 
-    Taken over is what comes from a private module (`_functools`), from `posix`, or within a package from
-    its own parts. An alias whose source is "" lists the module's `__all__`.
+    Taken over is what comes from a private module (`_functools`), from `posix`, or within a package
+    from its own parts. An alias whose source is "" lists the module's `__all__`.
     """
     is_package = where.endswith("__init__.py")
     tree = ast.parse(source, where)
@@ -76,15 +85,25 @@ def documents_of(module: str, source: str, where: str) -> tuple[list[Document], 
             if isinstance(node, ast.ClassDef):
                 name = f"{prefix}.{node.name}"
                 bases = ", ".join(map(ast.unparse, node.bases))
-                add(name, "class", f"class {node.name}({bases})" if bases else f"class {node.name}",
-                    node, node.lineno)
+                add(
+                    name,
+                    "class",
+                    f"class {node.name}({bases})" if bases else f"class {node.name}",
+                    node,
+                    node.lineno,
+                )
                 visit(node.body, name, in_class=True)
             elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 word = "async def" if isinstance(node, ast.AsyncFunctionDef) else "def"
                 returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
                 call = f"{word} {node.name}({ast.unparse(node.args)}){returns}"
-                add(f"{prefix}.{node.name}", "method" if in_class else "function", call, node,
-                    node.lineno)
+                add(
+                    f"{prefix}.{node.name}",
+                    "method" if in_class else "function",
+                    call,
+                    node,
+                    node.lineno,
+                )
             elif isinstance(node, ast.ImportFrom) and not in_class:
                 origin = node.module or ""
                 if node.level == 1 and is_package and origin:
@@ -95,7 +114,9 @@ def documents_of(module: str, source: str, where: str) -> tuple[list[Document], 
             elif isinstance(node, ast.Assign) and not in_class:
                 names = [target.id for target in node.targets if isinstance(target, ast.Name)]
                 if names == ["__all__"] and isinstance(node.value, ast.List | ast.Tuple):
-                    words = [item.value for item in node.value.elts if isinstance(item, ast.Constant)]
+                    words = [
+                        item.value for item in node.value.elts if isinstance(item, ast.Constant)
+                    ]
                     aliases.append((module, "", ",".join(map(str, words))))
             elif isinstance(node, ast.If | ast.Try | ast.With):
                 # What a module defines only where something else is there.
@@ -119,8 +140,9 @@ def read_modules(*modules: tuple[str, str]) -> tuple[tuple[Document, ...], tuple
             with open(path, encoding="utf-8") as file:
                 source = file.read()
             new, new_aliases = documents_of(module, source, path.removeprefix(library + "/"))
-        except (OSError, SyntaxError, ValueError, RecursionError):
-            # Some files of the library are there to be wrong (lib2to3's and tkinter's data); they document nothing.
+        except OSError, SyntaxError, ValueError, RecursionError:
+            # Some files of the library are there to be wrong (lib2to3's and tkinter's data); they
+            # document nothing.
             continue
         documents += new
         aliases += new_aliases
@@ -128,7 +150,7 @@ def read_modules(*modules: tuple[str, str]) -> tuple[tuple[Document, ...], tuple
 
 
 def compiled() -> list[Document]:
-    """What modules written in C say about themselves, asked in a child process that imports them."""
+    """What modules written in C say about themselves: a child process imports and asks them."""
     child = subprocess.run(
         [sys.executable, "-I", str(Path(__file__).with_name("pydocs_compiled.py"))],
         stdin=subprocess.DEVNULL,
@@ -146,41 +168,57 @@ def compiled() -> list[Document]:
 
 
 def with_aliases(documents: dict[str, Document], aliases: list[Alias]) -> None:
-    """Document things also under the names by which other modules take them over: `os.open` is `posix.open`."""
+    """Document things also under the names by which other modules take them over: `os.open` is
+    `posix.open`.
+    """
+    public = {module: set(names.split(",")) for module, source, names in aliases if not source}
+    # Twice, for what was taken over from a module that took it over itself.
+    for _ in range(2):
+        take_over(documents, aliases, public)
+    for name in list(documents):
+        module, dot, rest = name.partition(".")
+        if module in RENAMED:
+            new = RENAMED[module] + dot + rest
+            documents.setdefault(new, (new, *documents[name][1:]))
+
+
+def take_over(
+    documents: dict[str, Document], aliases: list[Alias], public: dict[str, set[str]]
+) -> None:
+    """Add a document for each alias whose original is documented, and for the members of classes
+    among them.
+    """
     members: dict[str, list[str]] = {}
     for name in documents:
-        members.setdefault(name.rpartition(".")[0], []).append(name.rpartition(".")[2])
-    public = {module: set(names.split(",")) for module, source, names in aliases if not source}
+        parent, _, last = name.rpartition(".")
+        members.setdefault(parent, []).append(last)
 
     def take(original: str, name: str) -> None:
-        if original in documents and name not in documents:
-            documents[name] = (name, *documents[original][1:])
-        if documents.get(original, ("", ""))[1] == "class":
+        document = documents.get(original)
+        if document is None or document[1] == "module":
+            return
+        documents.setdefault(name, (name, *document[1:]))
+        if document[1] == "class":
             for member in members.get(original, []):
                 take(f"{original}.{member}", f"{name}.{member}")
 
     for module, source, names in aliases:
         old, _, new = names.partition("=")
-        if not source:
-            continue
-        if old != "*":
-            listed = module not in public or new in public[module]
-            if listed and documents.get(f"{source}.{old}", ("", "module"))[1] != "module":
-                take(f"{source}.{old}", f"{module}.{new}")
-            continue
-        for name in members.get(source, []):
-            if name in public[source] if source in public else not name.startswith("_"):
-                take(f"{source}.{name}", f"{module}.{name}")
-    for name in list(documents):
-        module, dot, rest = name.partition(".")
-        if module in RENAMED:
-            take(name, RENAMED[module] + dot + rest)
+        if source and old == "*":
+            for name in members.get(source, []):
+                if name in public[source] if source in public else not name.startswith("_"):
+                    take(f"{source}.{name}", f"{module}.{name}")
+        elif source and (new in public[module] if module in public else not new.startswith("_")):
+            take(f"{source}.{old}", f"{module}.{new}")
 
 
 def gather(pool: Pool) -> list[Document]:
     """Every document, by name. Modules are parsed by the pool's interpreters, several at once."""
     modules = [(name, str(path)) for name, path in sources()]
-    tasks = [tuple(modules[at : at + MODULES_PER_TASK]) for at in range(0, len(modules), MODULES_PER_TASK)]
+    tasks = [
+        tuple(modules[at : at + MODULES_PER_TASK])
+        for at in range(0, len(modules), MODULES_PER_TASK)
+    ]
     documents: dict[str, Document] = {}
     aliases: list[Alias] = []
     with Progress("reading the standard library", len(modules), "modules") as progress:
@@ -201,7 +239,8 @@ def gather(pool: Pool) -> list[Document]:
 def page(document: Document) -> str:
     """A document as people read it."""
     name, kind, call, where, text = document
-    return f"{name}\n{'=' * len(name)}\n\n{kind}: {call}\n{where}\n\n{inspect.cleandoc(text).strip()}\n"
+    text = inspect.cleandoc(text).strip()
+    return f"{name}\n{'=' * len(name)}\n\n{kind}: {call}\n{where}\n\n{text}\n"
 
 
 def second_title(name: str) -> str | None:
@@ -214,7 +253,10 @@ def entries(documents: list[Document]) -> Iterator[tuple[bytes, list[str]]]:
     """Each document's text and its titles."""
     for document in documents:
         second = second_title(document[0])
-        yield page(document).encode("utf-8", "replace"), [document[0], *([second] if second else [])]
+        yield (
+            page(document).encode("utf-8", "replace"),
+            [document[0], *([second] if second else [])],
+        )
 
 
 def write(folder: Path, documents: list[Document]) -> None:

@@ -1,7 +1,8 @@
-"""Run in a child process: prints the documentation of the standard library's modules that are written in C.
+"""Run in a child process: prints the documentation of the standard library's modules that are
+written in C.
 
-One JSON array a line: full name, kind, call, where, text. Imports are what this process is for: if one of them fails,
-prints or crashes, nothing else is hurt.
+One JSON array a line: full name, kind, call, where, text. Imports are what this process is for: if
+one of them fails, prints or crashes, nothing else is hurt.
 """
 
 import contextlib
@@ -33,7 +34,7 @@ def signature(name: str, thing: object) -> str:
     """How it is called, as far as it says."""
     try:
         return f"{name}{inspect.signature(thing)}"  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except TypeError, ValueError:
         return f"{name}(...)"
 
 
@@ -42,12 +43,18 @@ def describe(module: ModuleType, out: TextIO) -> None:
     seen: set[str] = set()
 
     def put(name: str, kind: str, call: str, thing: object) -> None:
-        text = inspect.getdoc(thing) if kind in ("module", "class") else getattr(thing, "__doc__", None)
+        text = (
+            inspect.getdoc(thing)
+            if kind in ("module", "class")
+            else getattr(thing, "__doc__", None)
+        )
         # As users know it: str, not builtins.str.
         name = name.removeprefix("builtins.")
         if isinstance(text, str) and text.strip() and name not in seen:
             seen.add(name)
-            print(json.dumps([name, kind, call, f"{module.__name__}, written in C", text]), file=out)
+            print(
+                json.dumps([name, kind, call, f"{module.__name__}, written in C", text]), file=out
+            )
 
     put(module.__name__ + "", "module", f"import {module.__name__}", module)
     for name, thing in sorted(vars(module).items()):
@@ -61,8 +68,17 @@ def describe(module: ModuleType, out: TextIO) -> None:
                 if callable(method) or isinstance(method, classmethod | staticmethod):
                     if isinstance(method, type):
                         continue
-                    function = method.__func__ if isinstance(method, classmethod | staticmethod) else method
-                    put(f"{full}.{method_name}", "method", signature(method_name, function), function)
+                    function = (
+                        method.__func__
+                        if isinstance(method, classmethod | staticmethod)
+                        else method
+                    )
+                    put(
+                        f"{full}.{method_name}",
+                        "method",
+                        signature(method_name, function),
+                        function,
+                    )
                 elif inspect.isdatadescriptor(method):
                     put(f"{full}.{method_name}", "attribute", method_name, method)
         elif inspect.isbuiltin(thing):

@@ -23,7 +23,9 @@ POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancesto
 SHOWN = 100
 
 
-def data_for(index: titles.Index, source: Path, content_type: str, name: str, hint: str) -> dict[str, Any]:
+def data_for(
+    index: titles.Index, source: Path, content_type: str, name: str, hint: str
+) -> dict[str, Any]:
     """Everything the handlers need, ready to be frozen."""
     facts = {
         "name": html.escape(name),
@@ -55,12 +57,16 @@ def fill(template: str, values: dict[str, str]) -> str:
 
 
 def address(title: str) -> str:
-    """Where a title's page is. A lone "." or ".." would be a step in the path, so it goes into the query."""
+    """Where a title's page is. A lone "." or ".." would be a step in the path, so it goes into the
+    query.
+    """
     return f"/page/?q={quote(title)}" if title in (".", "..") else f"/page/{quote(title, safe='')}"
 
 
 def links(found: list[str]) -> str:
-    return "".join(f'<li><a href="{address(title)}">{html.escape(title)}</a></li>' for title in found)
+    return "".join(
+        f'<li><a href="{address(title)}">{html.escape(title)}</a></li>' for title in found
+    )
 
 
 def front_page(data: Any, query: str) -> Any:
@@ -92,7 +98,9 @@ def title_page(data: Any, title: str) -> Any:
     row = titles.find(index, title)
     if row is not None:
         start, stop = titles.place(index, row)
-        return http.FileResponse(data["path"], start=start, stop=stop, content_type=data["content_type"])
+        return http.FileResponse(
+            data["path"], start=start, stop=stop, content_type=data["content_type"]
+        )
     near = titles.similar(index, title)
     body = (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Not found</title>'

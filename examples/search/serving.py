@@ -101,5 +101,13 @@ def run(*arguments: str | Path, cache: Path, **options: Any) -> subprocess.Compl
     """The program run to its end: for what it refuses."""
     command: Sequence[str] = [sys.executable, str(FOLDER), *map(str, arguments)]
     environment = {**os.environ, "XDG_CACHE_HOME": str(cache)}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120,
-                          check=False, stdin=subprocess.DEVNULL, **options)
+    return subprocess.run(
+        command,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        **options,
+    )

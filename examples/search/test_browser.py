@@ -36,7 +36,10 @@ def test_type_choose_open(chromium: Browser, documentation: Server) -> None:
     assert chromium.script(CHOSEN) == listed[0]
     chromium.type(DOWN + DOWN + UP)
     assert chromium.script(CHOSEN) == listed[1]
-    pointer = "return document.getElementById(document.activeElement.getAttribute('aria-activedescendant'))"
+    pointer = (
+        "return document.getElementById("
+        "document.activeElement.getAttribute('aria-activedescendant'))"
+    )
     assert chromium.script(f"{pointer}.dataset.title") == listed[1]
     chromium.type("jo")
     chromium.until("one result", lambda: chromium.script(LISTED) == ["os.path.join"])
@@ -76,7 +79,9 @@ def test_answers_that_are_out_of_date_are_dropped(chromium: Browser, documentati
         };"""
     )
     chromium.type("str.j")
-    chromium.until("the first request", lambda: chromium.script("return asked.includes('/title/str.j')"))
+    chromium.until(
+        "the first request", lambda: chromium.script("return asked.includes('/title/str.j')")
+    )
     chromium.type("oin")
     chromium.until("the last answer", lambda: chromium.script(LISTED) == ["str.join"])
     assert chromium.script("return aborted") == 1
@@ -89,7 +94,9 @@ def test_a_wikipedia_article(chromium: Browser, real_dump: Path, cache: Path) ->
         look_for(chromium, server, "algorithm" + ENTER)
         chromium.until("the article", lambda: chromium.text("article h2") == "Algorithm")
         assert chromium.script("return document.querySelectorAll('article h3').length") > 5
-        assert chromium.script("return document.querySelectorAll('article a[data-title]').length") > 50
+        assert (
+            chromium.script("return document.querySelectorAll('article a[data-title]').length") > 50
+        )
 
 
 def test_live_statistics(chromium: Browser, documentation: Server) -> None:
@@ -101,7 +108,10 @@ def test_live_statistics(chromium: Browser, documentation: Server) -> None:
     for _ in range(10):
         documentation.get("/title/a")
     chromium.until("it moves", lambda: (chromium.script(shown) or 0) >= first + 10)
-    points = "return document.querySelector('#rate-chart polyline').getAttribute('points').split(' ').length"
+    points = (
+        "return document.querySelector('#rate-chart polyline')"
+        ".getAttribute('points').split(' ').length"
+    )
     chromium.until("three points", lambda: chromium.script(points) >= 3)
     assert chromium.script("return document.querySelectorAll('#workers tr').length") == 2
     assert chromium.text("#trouble") == ""

@@ -4,6 +4,7 @@ import bz2
 import io
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,8 @@ END = b"</mediawiki>\n"
 
 
 def page(title: str, text: str = "", inside: str = "") -> bytes:
-    return f"  <page>\n    <title>{title}</title>\n{inside}    <text>{text}</text>\n  </page>\n".encode()
+    head = f"  <page>\n    <title>{title}</title>\n{inside}"
+    return f"{head}    <text>{text}</text>\n  </page>\n".encode()
 
 
 def dump_file(folder: Path, *parts: bytes) -> Path:
@@ -41,7 +43,9 @@ def dump_file(folder: Path, *parts: bytes) -> Path:
     return path
 
 
-def serial(data: bytes, start: int = 0, stop: int | None = None, window: int = 1 << 20) -> list[titles.Entry]:
+def serial(
+    data: bytes, start: int = 0, stop: int | None = None, window: int = 1 << 20
+) -> list[titles.Entry]:
     return list(pages(io.BytesIO(data), start, len(data) if stop is None else stop, window))
 
 
@@ -86,7 +90,7 @@ def test_wikipedia_split_anywhere_near_a_boundary(real_dump: Path) -> None:
     data = bz2.decompress(real_dump.read_bytes())
     whole = serial(data)
     # Each boundary, the pages before and after it, and every split from well before to well after.
-    for before, after in zip(whole, whole[1:], strict=False):
+    for before, after in pairwise(whole):
         part = data[before[1] : after[2]]
         both = serial(part)
         assert len(both) == 2
@@ -98,18 +102,28 @@ def test_wikipedia_split_anywhere_near_a_boundary(real_dump: Path) -> None:
 
 @pytest.mark.parametrize("window", [7, 64, 1 << 20])
 def test_small_dump_split_at_every_byte(window: int) -> None:
-    data = HEAD + b"".join(
-        [
-            page("A &amp; B", "&lt;page&gt; <notapage>x</notapage>"),
-            b"<page>\n<title>tight</title></page><page><title>tight 2</title></page>",
-            page("É 東京"),
-            b"<pages/> <page\n xml:id='x'>\n <title xml:space='preserve'> with   space </title><ns>0</ns></page>",
-            page("last", "x" * 40, '    <redirect title="tight" />\n'),
-        ]
-    ) + END
+    data = (
+        HEAD
+        + b"".join(
+            [
+                page("A &amp; B", "&lt;page&gt; <notapage>x</notapage>"),
+                b"<page>\n<title>tight</title></page><page><title>tight 2</title></page>",
+                page("É 東京"),
+                b"<pages/> <page\n xml:id='x'>\n <title xml:space='preserve'> with   space "
+                b"</title><ns>0</ns></page>",
+                page("last", "x" * 40, '    <redirect title="tight" />\n'),
+            ]
+        )
+        + END
+    )
     whole = serial(data, window=window)
     assert [title for title, _, _ in whole] == [
-        "A & B", "tight", "tight 2", "É 東京", "with space", "last",
+        "A & B",
+        "tight",
+        "tight 2",
+        "É 東京",
+        "with space",
+        "last",
     ]
     for _, start, stop in whole:
         assert data[start:stop].startswith(b"<page") and data[start:stop].endswith(b"</page>")
@@ -233,7 +247,9 @@ def test_unpacking(tmp_path: Path, name: str, step: int, monkeypatch: pytest.Mon
     assert unpacked(path) == b"".join(data for data, _ in STREAMS[name])
 
 
-def test_unpacking_wikipedia(tmp_path: Path, real_dump: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unpacking_wikipedia(
+    tmp_path: Path, real_dump: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(unpack, "in_order", None)
     path = tmp_path / "dump.xml.bz2"
     path.write_bytes(real_dump.read_bytes())
@@ -253,7 +269,9 @@ def test_a_mark_by_chance_in_the_data(tmp_path: Path, monkeypatch: pytest.Monkey
     real = unpack.marks
     for is_end in (False, True):
         monkeypatch.setattr(
-            unpack, "marks", lambda file, is_end=is_end: iter(sorted([*real(file), (12_345, is_end)]))
+            unpack,
+            "marks",
+            lambda file, is_end=is_end: iter(sorted([*real(file), (12_345, is_end)])),
         )
         assert unpacked(path) == data
 

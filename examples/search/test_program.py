@@ -52,7 +52,9 @@ def refused(tmp_path: Path, dump: Path) -> str:
     lines = [line for line in result.stderr.splitlines() if line.startswith("search: ")]
     assert len(lines) == 1 and lines[0].startswith(f"search: {dump}: "), result.stderr
     assert "Traceback" not in result.stderr
-    left = [path for path in tmp_path.rglob("*") if path.suffix in (".part", ".xml") and path != dump]
+    left = [
+        path for path in tmp_path.rglob("*") if path.suffix in (".part", ".xml") and path != dump
+    ]
     assert left == []
     return lines[0]
 
@@ -136,7 +138,9 @@ def test_ctrl_c_while_it_prepares(tmp_path: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with subprocess.Popen(
             [sys.executable, str(FOLDER), "--port", "0", "--dump", str(dump)],
-            env=environment, stderr=subprocess.PIPE, text=True,
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
         ) as process:
             assert process.stderr is not None
             assert "waiting for another process" in process.stderr.readline()
@@ -184,9 +188,19 @@ def test_progress_on_a_terminal_and_elsewhere() -> None:
 
 
 def test_amounts() -> None:
-    assert [progress.amount(size) for size in (0, 999, 1000, 123_456, 5_000_000, 80_000_000_000)] == [
-        "0 B", "999 B", "1.0 kB", "123 kB", "5.0 MB", "80.0 GB",
+    assert [
+        progress.amount(size) for size in (0, 999, 1000, 123_456, 5_000_000, 80_000_000_000)
+    ] == [
+        "0 B",
+        "999 B",
+        "1.0 kB",
+        "123 kB",
+        "5.0 MB",
+        "80.0 GB",
     ]
     assert [progress.duration(seconds) for seconds in (0.4, 59, 61, 3725)] == [
-        "0 s", "59 s", "1 min 01 s", "1 h 02 min",
+        "0 s",
+        "59 s",
+        "1 min 01 s",
+        "1 h 02 min",
     ]

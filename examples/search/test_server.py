@@ -16,15 +16,42 @@ import titles
 from serving import Server
 
 WEIRD = [
-    "AC/DC", "/leading", "trailing/", "//twice//", "50% of it", "100%25", '"Quoted"', "it's", "What?", "C#", "a & b",
-    "<b>bold</b>", "</script>", "x;y=z", "{{count}}", "{{query}}", "..", ".", "...", "a+b", "東京", "Ωmega", "Éa",
-    "snow \u2603", "\U0001f600 face", "back\\slash", "tab:colon", "Straße",
+    "AC/DC",
+    "/leading",
+    "trailing/",
+    "//twice//",
+    "50% of it",
+    "100%25",
+    '"Quoted"',
+    "it's",
+    "What?",
+    "C#",
+    "a & b",
+    "<b>bold</b>",
+    "</script>",
+    "x;y=z",
+    "{{count}}",
+    "{{query}}",
+    "..",
+    ".",
+    "...",
+    "a+b",
+    "東京",
+    "Ωmega",
+    "Éa",
+    "snow \u2603",
+    "\U0001f600 face",
+    "back\\slash",
+    "tab:colon",
+    "Straße",
 ]
 
 
 @pytest.fixture(scope="module")
 def weird(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Server]:
-    """A server over a dump whose titles have everything in them that addresses, HTML and JSON treat specially."""
+    """A server over a dump whose titles have everything in them that addresses, HTML and JSON treat
+    specially.
+    """
     pages = "".join(
         f"<page><title>{html.escape(title)}</title><id>{number}</id></page>\n"
         for number, title in enumerate(WEIRD)
@@ -169,8 +196,13 @@ def test_stats(weird: Server) -> None:
 
 
 def test_what_browsers_ask_for_by_themselves(weird: Server) -> None:
-    kinds = {"/favicon.ico": "image/svg+xml", "/style.css": "text/css", "/search.js": "text/javascript",
-             "/stats.js": "text/javascript", "/stats.html": "text/html"}
+    kinds = {
+        "/favicon.ico": "image/svg+xml",
+        "/style.css": "text/css",
+        "/search.js": "text/javascript",
+        "/stats.js": "text/javascript",
+        "/stats.html": "text/html",
+    }
     for path, kind in kinds.items():
         answer, body = weird.get(path)
         assert answer.status == 200 and body

@@ -7,8 +7,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 NAMES = [
-    "Zebra", "zebra", "ZEBRA (film)", "Éa", "éb", "E\u0301c", "Straße", "STRASSE 2", "東京", "東京タワー",
-    "AC/DC", "AT&T", "50% of it", '"Quoted"', "it's", "_private", "a b", "a_b", "A", "a", "İstanbul", "ﬁne",
+    "Zebra",
+    "zebra",
+    "ZEBRA (film)",
+    "Éa",
+    "éb",
+    "E\u0301c",
+    "Straße",
+    "STRASSE 2",
+    "東京",
+    "東京タワー",
+    "AC/DC",
+    "AT&T",
+    "50% of it",
+    '"Quoted"',
+    "it's",
+    "_private",
+    "a b",
+    "a_b",
+    "A",
+    "a",
+    "İstanbul",
+    "ﬁne",
 ]
 words = st.text(st.sampled_from("aAbBéÉßİ 東_/"), min_size=1, max_size=5)
 
@@ -33,7 +53,9 @@ def test_every_prefix_of_every_title() -> None:
         for size in range(len(name) + 1):
             expected = naive(NAMES, name[:size])
             assert titles.search(index, name[:size]) == (len(expected), expected[:100])
-            assert titles.search(index, name[:size].upper())[0] == len(naive(NAMES, name[:size].upper()))
+            assert titles.search(index, name[:size].upper())[0] == len(
+                naive(NAMES, name[:size].upper())
+            )
     assert titles.search(index, "no such") == (0, [])
 
 

@@ -9,8 +9,8 @@ times that before anything is said about where each page is):
     starts   where its page begins in the source file
     stops    where its page ends in the source file
 
-The last three are native unsigned 64-bit numbers. The order is that of `key(title)`, then of the title
-itself. A title occurs once. Nothing here knows about interpreters, servers or dumps.
+The last three are native unsigned 64-bit numbers. The order is that of `key(title)`, then of the
+title itself. A title occurs once. Nothing here knows about interpreters, servers or dumps.
 """
 
 import unicodedata
@@ -30,7 +30,9 @@ def key(text: str) -> str:
 
 
 def pack(entries: Iterable[Entry]) -> Index:
-    """An index of (title, start, stop) in any order. Of entries with one title the last in the source wins."""
+    """An index of (title, start, stop) in any order. Of entries with one title the last in the
+    source wins.
+    """
     rows = sorted((key(title), title, -start, stop) for title, start, stop in entries)
     text: list[str] = []
     starts, stops = array("Q"), array("Q")
@@ -73,7 +75,9 @@ def cut(index: Index, low: int, high: int) -> Index:
 
 
 def join(parts: Iterable[Index]) -> Index:
-    """One index of parts that are in order already: each part's titles come after those of the part before."""
+    """One index of parts that are in order already: each part's titles come after those of the part
+    before.
+    """
     texts, starts, stops = [], [], []
     begins = array("Q", [0])
     for text, part_begins, part_starts, part_stops in parts:
@@ -124,7 +128,9 @@ def range_of_key(index: Index, wanted: str) -> int:
 
 
 def range_of_prefix(index: Index, prefix: str) -> tuple[int, int]:
-    """The rows whose title begins with the prefix, whatever its case: from the first up to the second number."""
+    """The rows whose title begins with the prefix, whatever its case: from the first up to the
+    second number.
+    """
     wanted = key(prefix)
     if not wanted:
         return 0, count(index)
@@ -143,7 +149,9 @@ def search(index: Index, prefix: str, limit: int = 100) -> tuple[int, list[str]]
 
 
 def find(index: Index, wanted: str) -> int | None:
-    """The row of a title: the very title, else one that differs only in case or has spaces for underscores."""
+    """The row of a title: the very title, else one that differs only in case or has spaces for
+    underscores.
+    """
     title = reader(index)
     rows = range(count(index))
     spaced = wanted.replace("_", " ")

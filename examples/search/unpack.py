@@ -1,11 +1,12 @@
-"""bzip2 unpacked on all cores into a file, because only plain bytes can be sent from a file as they are.
+"""bzip2 unpacked on all cores into a file, because only plain bytes can be sent from a file as they
+are.
 
-A bzip2 file is a row of streams (one, or in a "multistream" dump a great many), each a row of blocks that can be
-unpacked on their own. Blocks begin at any *bit*, with a mark of 48 bits; a stream's end has another mark
-and a checksum over its blocks' checksums. So: find the marks, give each block its own header and end, let an
-interpreter unpack it, and check the streams' checksums over the sequence. Compressed data can contain a
-mark by chance (once in some thousand dumps); then the sequence does not fit, and the whole file is unpacked
-again, one stream after the other.
+A bzip2 file is a row of streams (one, or in a "multistream" dump a great many), each a row of
+blocks that can be unpacked on their own. Blocks begin at any *bit*, with a mark of 48 bits; a
+stream's end has another mark and a checksum over its blocks' checksums. So: find the marks, give
+each block its own header and end, let an interpreter unpack it, and check the streams' checksums
+over the sequence. Compressed data can contain a mark by chance (once in some thousand dumps); then
+the sequence does not fit, and the whole file is unpacked again, one stream after the other.
 """
 
 import bz2
@@ -58,7 +59,9 @@ def bits(data: bytes, first: int, length: int) -> int:
 
 
 def marks_in(data: bytes, limit: int) -> list[Mark]:
-    """The marks that begin in the first `limit` bytes of the data, in order; bits are counted from its beginning."""
+    """The marks that begin in the first `limit` bytes of the data, in order; bits are counted from
+    its beginning.
+    """
     found = []
     for shift, whole, is_end in PATTERNS:
         mark = END_MARK if is_end else BLOCK_MARK
@@ -98,7 +101,7 @@ def unpack_blocks(path: str, *blocks: Block) -> tuple[tuple[bytes, int], ...] | 
             data = file.read((last + 7) // 8 - first // 8)
             try:
                 results.append(unpack_block(data, first % 8, last - first))
-            except (OSError, ValueError):
+            except OSError, ValueError:
                 return None
     return tuple(results)
 
@@ -114,9 +117,11 @@ def unpack_block(data: bytes, first: int, length: int) -> tuple[bytes, int]:
 
 
 class Streams:
-    """Follows the sequence of marks and says of each pair whether it may be; holds the file's only whole truth.
+    """Follows the sequence of marks and says of each pair whether it may be; holds the file's only
+    whole truth.
 
-    A stream is `BZh` and a digit at a whole byte, its blocks, the end mark, the checksum over the blocks' checksums.
+    A stream is `BZh` and a digit at a whole byte, its blocks, the end mark, the checksum over the
+    blocks' checksums.
     """
 
     def __init__(self, file: BinaryIO, size: int) -> None:
@@ -124,7 +129,9 @@ class Streams:
         self.ends: list[tuple[int, int]] = []
 
     def blocks(self, found: Iterator[Mark]) -> Iterator[Block | None]:
-        """The blocks' bits, first and the one after the last; None after the last block of each stream."""
+        """The blocks' bits, first and the one after the last; None after the last block of each
+        stream.
+        """
         begin = self.header(0)
         previous: int | None = None
         for bit, is_end in found:
@@ -147,7 +154,9 @@ class Streams:
         raise Trouble("is cut off or damaged: its last bzip2 stream has no end")
 
     def header(self, position: int) -> int:
-        """The bit where the first block begins of the stream at a byte; -1 when none does: there the file ends."""
+        """The bit where the first block begins of the stream at a byte; -1 when none does: there
+        the file ends.
+        """
         self.file.seek(position)
         head = self.file.read(4)
         if head[:3] == MAGIC and head[3:4] in b"123456789" and len(head) == 4:
@@ -199,7 +208,9 @@ def in_parallel(source: Path, target: BinaryIO, pool: Pool, progress: Progress) 
 
 
 def in_order(source: Path, target: BinaryIO, progress: Progress) -> None:
-    """Unpack one stream after the other, as the bz2 module does it: what it refuses is damaged indeed."""
+    """Unpack one stream after the other, as the bz2 module does it: what it refuses is damaged
+    indeed.
+    """
     written = 0
     with source.open("rb") as file:
         machine = bz2.BZ2Decompressor()
@@ -214,14 +225,18 @@ def in_order(source: Path, target: BinaryIO, progress: Progress) -> None:
                     content = machine.decompress(data)
                 except (OSError, ValueError, EOFError) as error:
                     at = amount(file.tell())
-                    raise Trouble(f"is damaged: bzip2 data within the first {at} is not valid") from error
+                    raise Trouble(
+                        f"is damaged: bzip2 data within the first {at} is not valid"
+                    ) from error
                 begun = True
                 written += len(content)
                 target.write(content)
                 data = machine.unused_data
             progress.update(file.tell(), f"{amount(written)} unpacked")
         if begun and not machine.eof:
-            raise Trouble(f"is cut off: its bzip2 data ends too early, after {amount(written)} unpacked")
+            raise Trouble(
+                f"is cut off: its bzip2 data ends too early, after {amount(written)} unpacked"
+            )
 
 
 def unpack(source: Path, target: Path, pool: Pool) -> None:
