@@ -355,8 +355,7 @@ class TestMultipart:
             b"--B  \t\r\ncontent-disposition:form-data;name=a\r\n\r\n1\r\n--B--",
             b'--B\r\nCONTENT-DISPOSITION: Form-Data ; NAME="a" ; \r\nX: y\r\n\r\n1\r\n--B--',
             b'x\r\n--B\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--B--\r\n--B\r\n',
-            b'--B\r\nContent-Transfer-Encoding: 8bit\r\nContent-Disposition: form-data; name="a"\r\n\r\n1'
-            b"\r\n--B--",
+            part("a", b"1", "", "Content-Transfer-Encoding: 8bit\r\n") + b"--B--",
         ],
     )
     def test_forms_of_one_field(self, body):
