@@ -24,6 +24,7 @@ from typing import Any
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = TOP / "benchmarks" / "results"
+PAGE = TOP / "docs" / "benchmarks.md"
 
 # The tables printed in this run, by title; save() writes them into NAME.md.
 _tables: list[tuple[str, list[list[str]]]] = []
@@ -151,27 +152,37 @@ def markdown(cells: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines)
 
 
+def _replace(target: pathlib.Path, text: str) -> None:
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    temporary.write_text(text)
+    temporary.replace(target)
+
+
 def save(name: str, data: Any, about: dict[str, Any] | None = None) -> pathlib.Path:
     """Write results/NAME.json (the machine and `data`) and NAME.md (the tables printed so far).
 
-    Both are replaced whole, or not at all. Returns the path of the JSON file.
+    Both are replaced whole, or not at all. A run without arguments also puts the tables into
+    docs/benchmarks.md, between its lines "<!-- NAME -->" and "<!-- end of NAME -->", where it has
+    such. Returns the path of the JSON file.
     """
     about = about or machine()
     command = " ".join(["./bench", pathlib.Path(sys.argv[0]).stem, *sys.argv[1:]])
     RESULTS.mkdir(parents=True, exist_ok=True)
     record = {"name": name, "command": command, "machine": about, "data": data}
-    parts = [f"# {name}", f"`{command}` on {machine_line(about)}."]
+    parts = [f"`{command}` on {machine_line(about)}."]
     if about["packages"]:
         parts.append(", ".join(f"{key} {value}" for key, value in about["packages"].items()) + ".")
     for title, cells in _tables:
-        parts += [f"## {title}"] if title else []
+        parts += [f"**{title[0].upper()}{title[1:]}**"] if title else []
         parts.append(markdown(cells))
     for suffix, text in (
         ("json", json.dumps(record, indent=1, default=str)),
-        ("md", "\n\n".join(parts)),
+        ("md", "\n\n".join([f"# {name}", *parts])),
     ):
-        target = RESULTS / f"{name}.{suffix}"
-        temporary = target.with_name(f".{target.name}.{os.getpid()}")
-        temporary.write_text(text + "\n")
-        temporary.replace(target)
+        _replace(RESULTS / f"{name}.{suffix}", text + "\n")
+    if len(sys.argv) == 1 and PAGE.exists():
+        before, start, rest = PAGE.read_text().partition(f"<!-- {name} -->\n")
+        _, end, after = rest.partition(f"<!-- end of {name} -->")
+        if start and end:
+            _replace(PAGE, before + start + "\n\n".join(parts) + "\n" + end + after)
     return RESULTS / f"{name}.json"

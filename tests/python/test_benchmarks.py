@@ -1,12 +1,17 @@
 """The benchmarks themselves run by hand; here is checked what they share."""
 
+import contextlib
 import importlib.util
 import json
 import os
 import pathlib
+import socketserver
 import subprocess
 import sys
+import threading
 import types
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -21,6 +26,7 @@ def report(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> types.Mod
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     monkeypatch.setattr(module, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(module, "PAGE", tmp_path / "page.md")
     monkeypatch.setattr(sys, "argv", ["benchmarks/example.py", "--rounds", "2"])
     return module
 
@@ -72,6 +78,25 @@ def test_table_and_files(report: types.ModuleType, capsys: pytest.CaptureFixture
     assert sorted(entry.name for entry in path.parent.iterdir()) == ["example.json", "example.md"]
 
 
+def test_a_full_run_fills_in_the_page(
+    report: types.ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    page = tmp_path / "page.md"
+    text = "# Page\n\n<!-- example -->\nold\n<!-- end of example -->\n\nThe rest.\n"
+    page.write_text(text)
+    report.table(["case", "ns"], [["short", 1.5]], title="reading")
+    report.save("example", {})
+    assert page.read_text() == text, "a run with options is a trial"
+    monkeypatch.setattr(sys, "argv", ["benchmarks/example.py"])
+    report.save("other", {})
+    assert page.read_text() == text
+    report.save("example", {})
+    lines = page.read_text().splitlines()
+    assert lines[:3] == ["# Page", "", "<!-- example -->"]
+    assert lines[-3:] == ["<!-- end of example -->", "", "The rest."]
+    assert {"**Reading**", "| short | 1.50 |"} <= set(lines) and "old" not in lines
+
+
 @pytest.mark.parametrize("script", ["http", "uneven.py"])
 def test_the_command_lines_explain_themselves(script: str) -> None:
     done = subprocess.run(
@@ -82,6 +107,109 @@ def test_the_command_lines_explain_themselves(script: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "--rounds" in done.stdout
+
+
+GOOD = b"HTTP/1.1 200 OK\r\nDate: now\r\ncontent-length: 4\r\n\r\nbody"
+ANSWERS = {
+    "/good": [GOOD],
+    "/pieces": [GOOD[:20], GOOD[20:-2], GOOD[-2:]],
+    "/status": [GOOD.replace(b"200 OK", b"503 No")],
+    "/body": [GOOD.replace(b"body", b"bodx")],
+    "/long": [GOOD.replace(b" 4", b" 5") + b"y"],
+    "/malformed": [GOOD.replace(b"content-length", b"content-size")],
+    "/close": [],
+}
+
+
+class Server(socketserver.ThreadingTCPServer):
+    """Answers each request with what ANSWERS has for its path; without any, closes."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+    request_queue_size = 64
+
+    class Connection(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            with contextlib.suppress(ConnectionError):
+                while request := self.rfile.readline():
+                    assert self.rfile.readline().startswith(b"Host: 127.0.0.1:")
+                    assert self.rfile.readline() == b"\r\n"
+                    pieces = ANSWERS[request.split()[1].decode()]
+                    if not pieces:
+                        return
+                    for piece in pieces:
+                        self.connection.sendall(piece)
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), self.Connection)
+
+
+@pytest.fixture(scope="module")
+def load() -> Iterator[Callable[..., Any]]:
+    """Runs the load generator against a Server."""
+    sys.path.insert(0, str(BENCHMARKS))
+    try:
+        import _peers
+    finally:
+        sys.path.remove(str(BENCHMARKS))
+    program = _peers.load_generator()
+    with Server() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            port = str(server.server_address[1])
+
+            def run(kind: str, *options: object) -> Any:
+                command = [program, kind, "--port", port, *map(str, options)]
+                done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+                assert done.returncode == 0, done.stderr
+                return json.loads(done.stdout)
+
+            yield run
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("path", "wrong"),
+    [
+        ("/good", None),
+        ("/pieces", None),
+        ("/status", "status"),
+        ("/body", "body"),
+        ("/long", "body"),
+        ("/malformed", "malformed"),
+        ("/close", "closed"),
+    ],
+)
+def test_the_load_generator_checks_every_response(
+    load: Callable[..., Any], path: str, wrong: str | None
+) -> None:
+    options = ["--path", path, "--body", "body", "--connections", 3, "--seconds", 0.1]
+    found = load("closed", *options, "--depth", 2)
+    if wrong in (None, "status", "body"):
+        assert found["answered"] >= 6 and found["answered"] % 2 == 0
+        assert found["cheap"]["count"] == found["in_time"] <= found["answered"]
+        assert found["reopened"] == 0
+        assert found["error_count"] == (0 if wrong is None else found["answered"])
+    else:
+        assert found["answered"] == 0 and found["reopened"] > 0
+    if wrong is not None:
+        assert found["errors"][wrong] > 0
+
+
+def test_an_open_loop_sends_what_is_due(load: Callable[..., Any]) -> None:
+    found = load(
+        "open", "--rate", 2000, "--seconds", 0.5, "--warm-up", 0.1, "--connections", 8,
+        "--path", "/good", "--body", "body", "--slow-path", "/pieces", "--slow-body", "body",
+        "--slow-share", 0.25,
+    )  # fmt: skip
+    assert found["error_count"] == 0
+    assert 800 < found["answered"] < 1200
+    assert 600 < found["in_time"] == found["cheap"]["count"] + found["slow"]["count"] < 1000
+    assert 0.15 < found["slow"]["count"] / found["in_time"] < 0.35
+    assert 0 < found["cheap"]["p50"] <= found["cheap"]["p99"] <= found["cheap"]["max"]
 
 
 def test_a_tree_of_processes_is_seen_whole_and_ends_whole(tmp_path: pathlib.Path) -> None:
