@@ -2,45 +2,25 @@
 server on its own where it is built."""
 
 import contextlib
-import os
-import subprocess
 import sys
 from pathlib import Path
 
-import allcores
 import pytest
 
-top = Path(__file__).resolve().parents[2]
-folder = top / "tests" / "conformance" / "http_semantics"
+folder = Path(__file__).resolve().parents[1] / "conformance" / "http_semantics"
 sys.path.insert(0, str(folder))
 try:
     from cases import CASES, Answer, Case, End, HalfClose
+    from running import commands, running
     from wire import Connection, Response
 finally:
     sys.path.remove(str(folder))
 
-# ALLCORES_PRESET=asan or tsan: as that preset builds it.
-native = top / "build" / os.environ.get("ALLCORES_PRESET", "release") / "http_semantics_echo"
-commands = {
-    "python": [sys.executable, str(folder / "echo.py")],
-    "native": [str(native)],
-}
-
 
 @pytest.fixture(scope="module", params=commands)
-def port(request):
-    if request.param == "native" and not native.exists():
-        pytest.skip("the C++ server is not built: ./test unit builds it")
-    if request.param == "python" and not hasattr(allcores, "serve"):
-        pytest.skip("allcores.serve is not there yet")
-    with subprocess.Popen(
-        commands[request.param], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as server:
-        line = server.stdout.readline()
-        assert line.strip().isdigit(), f"the server said {line!r}"
-        yield int(line)
-        server.stdin.close()
-        assert server.wait(60) == 0
+def port(request, tmp_path_factory):
+    with running(request.param, tmp_path_factory.mktemp("served")) as port:
+        yield port
 
 
 def check(answer: Answer, response: Response) -> None:
@@ -109,4 +89,3 @@ def test_head_has_the_fields_of_get(port):
 
 def test_there_are_cases():
     assert len(CASES) > 200
-    assert allcores.__version__

@@ -1,6 +1,7 @@
-"""The server that the conformance cases are run against: allcores.serve with an echo.
+"""The server that the conformance cases are run against: echo.py FOLDER.
 
-Says which port it took, and answers each request with what it understood of it, as JSON. Ends when
+Says which port it took; answers /file/NAME and /part/NAME with that file of the folder or the bytes
+from 100 to 199 of it, and anything else with what it understood of the request, as JSON. Ends when
 its standard input does.
 """
 
@@ -10,9 +11,19 @@ import sys
 import threading
 
 import allcores
+from allcores import http
+
+folder = sys.argv[1]
 
 
 def echo(request):
+    place, name = request.path[:6], request.path[6:]
+    if place == "/file/":
+        return http.FileResponse(f"{folder}/{name}", content_type="text/plain; charset=utf-8")
+    if place == "/part/":
+        return http.FileResponse(
+            f"{folder}/{name}", start=100, stop=200, content_type="text/plain; charset=utf-8"
+        )
     return {
         "method": request.method,
         "path": request.path,
