@@ -96,7 +96,7 @@ class Browser:
         """What `return` in the code returns, in the page."""
         return self.ask("POST", "/execute/sync", {"script": code, "args": list(arguments)})
 
-    def type(self, text: str) -> None:
+    def press(self, text: str) -> None:
         """Keys pressed, wherever the focus is."""
         steps = [{"type": kind, "value": key} for key in text for kind in ("keyDown", "keyUp")]
         self.ask("POST", "/actions", {"actions": [{"type": "key", "id": "keys", "actions": steps}]})

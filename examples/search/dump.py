@@ -83,6 +83,19 @@ def pages(file: BinaryIO, start: int, stop: int, window_size: int = WINDOW) -> I
     window = Window(file, start, window_size)
     position = start
     while True:
+        # Nearly all pages: those that are whole in the window.
+        data, base = window.data, window.base
+        at = position - base
+        while (first := data.find(PAGE, at)) >= 0 and base + first < stop:
+            match = HEAD.match(data, first)
+            if match is None or (last := data.find(PAGE_END, match.end())) < 0:
+                break
+            at = last + len(PAGE_END)
+            title = title_of(match[1] or b"")
+            if title:
+                yield title, base + first, base + at
+        position = base + at
+        # One page that is not, or the end.
         begin = window.find(PAGE, position)
         if begin < 0 or begin >= stop:
             return

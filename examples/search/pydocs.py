@@ -109,8 +109,8 @@ def documents_of(module: str, source: str, where: str) -> tuple[list[Document], 
                 if node.level == 1 and is_package and origin:
                     origin = f"{module}.{origin}"
                 if origin.startswith(("_", f"{module}.")) or origin == "posix":
-                    for name in node.names:
-                        aliases.append((module, origin, f"{name.name}={name.asname or name.name}"))
+                    for part in node.names:
+                        aliases.append((module, origin, f"{part.name}={part.asname or part.name}"))
             elif isinstance(node, ast.Assign) and not in_class:
                 names = [target.id for target in node.targets if isinstance(target, ast.Name)]
                 if names == ["__all__"] and isinstance(node.value, ast.List | ast.Tuple):
@@ -120,8 +120,8 @@ def documents_of(module: str, source: str, where: str) -> tuple[list[Document], 
                     aliases.append((module, "", ",".join(map(str, words))))
             elif isinstance(node, ast.If | ast.Try | ast.With):
                 # What a module defines only where something else is there.
-                for part in ("body", "orelse", "finalbody"):
-                    visit(getattr(node, part, []), prefix, in_class)
+                for block in ("body", "orelse", "finalbody"):
+                    visit(getattr(node, block, []), prefix, in_class)
                 for handler in getattr(node, "handlers", []):
                     visit(handler.body, prefix, in_class)
 

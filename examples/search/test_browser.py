@@ -25,7 +25,7 @@ def look_for(chromium: Browser, server: Server, text: str) -> None:
     """Open the page and type; the input has the focus by itself."""
     chromium.go(server.url)
     assert chromium.script("return document.activeElement.id") == "q"
-    chromium.type(text)
+    chromium.press(text)
 
 
 def test_type_choose_open(chromium: Browser, documentation: Server) -> None:
@@ -34,23 +34,23 @@ def test_type_choose_open(chromium: Browser, documentation: Server) -> None:
     assert len(listed) > 10 and all(title.startswith("os.path.") for title in listed)
     chromium.until("a count", lambda: f"{len(listed)} titles" in chromium.text("#status"))
     assert chromium.script(CHOSEN) == listed[0]
-    chromium.type(DOWN + DOWN + UP)
+    chromium.press(DOWN + DOWN + UP)
     assert chromium.script(CHOSEN) == listed[1]
     pointer = (
         "return document.getElementById("
         "document.activeElement.getAttribute('aria-activedescendant'))"
     )
     assert chromium.script(f"{pointer}.dataset.title") == listed[1]
-    chromium.type("jo")
+    chromium.press("jo")
     chromium.until("one result", lambda: chromium.script(LISTED) == ["os.path.join"])
-    chromium.type(ENTER)
+    chromium.press(ENTER)
     chromium.until("the article", lambda: chromium.text("article h2") == "os.path.join")
     assert "Join two or more pathname components" in chromium.text("article")
     assert chromium.script("return document.activeElement.id") == "article"
     assert chromium.script("return document.title").startswith("os.path.join")
-    chromium.type(ESCAPE)
+    chromium.press(ESCAPE)
     assert chromium.script("return document.activeElement.id") == "q"
-    chromium.type("zzz")
+    chromium.press("zzz")
     chromium.until("no result", lambda: "No title begins with" in chromium.text("#status"))
     assert chromium.complaints() == []
 
@@ -78,11 +78,11 @@ def test_answers_that_are_out_of_date_are_dropped(chromium: Browser, documentati
             window.aborted += 1; reject(new DOMException('', 'AbortError')); }));
         };"""
     )
-    chromium.type("str.j")
+    chromium.press("str.j")
     chromium.until(
         "the first request", lambda: chromium.script("return asked.includes('/title/str.j')")
     )
-    chromium.type("oin")
+    chromium.press("oin")
     chromium.until("the last answer", lambda: chromium.script(LISTED) == ["str.join"])
     assert chromium.script("return aborted") == 1
 
@@ -102,7 +102,7 @@ def test_a_wikipedia_article(chromium: Browser, real_dump: Path, cache: Path) ->
 def test_live_statistics(chromium: Browser, documentation: Server) -> None:
     chromium.go(documentation.url)
     chromium.script("document.querySelector('a[href=\"/stats.html\"]').focus()")
-    chromium.type(ENTER)
+    chromium.press(ENTER)
     shown = "return Number(document.getElementById('requests').textContent.replaceAll(',', ''))"
     first = chromium.until("figures", lambda: chromium.script(shown) or 0)
     for _ in range(10):
@@ -127,5 +127,5 @@ def test_without_javascript(documentation: Server) -> None:
         links = "return [...document.querySelectorAll('#results a')].map(a => a.textContent)"
         chromium.until("links", lambda: chromium.script(links) == ["os.path.join"])
         chromium.script("document.querySelector('#results a').focus()")
-        chromium.type(ENTER)
+        chromium.press(ENTER)
         chromium.until("the page", lambda: "Join two or more" in chromium.text("body"))

@@ -17,6 +17,7 @@ import unicodedata
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
+from itertools import accumulate
 
 type Index = tuple[bytes, bytes, bytes, bytes]
 type Entry = tuple[str, int, int]
@@ -44,12 +45,8 @@ def pack(entries: Iterable[Entry]) -> Index:
             stops.append(stop)
             previous = title
     encoded = [title.encode("utf-8", "surrogatepass") for title in text]
-    begins = array("Q", bytes(8 * (len(encoded) + 1)))
-    position = 0
-    for number, title_bytes in enumerate(encoded):
-        begins[number] = position
-        position += len(title_bytes) + 1
-    begins[len(encoded)] = position
+    lengths = (len(title) + 1 for title in encoded)
+    begins = array("Q", accumulate(lengths, initial=0))
     encoded.append(b"")
     return b"\n".join(encoded), begins.tobytes(), starts.tobytes(), stops.tobytes()
 
