@@ -156,7 +156,7 @@ function wikiPage(xml, facts) {
     text = text.replace(/\{\{[^{}]*\}\}|\{\|[^{}]*\|\}/g, '');
   }
   text = text.replace(/\[\[(?:File|Image|Category):(?:[^\[\]]|\[\[[^\[\]]*\]\])*\]\]/gi, '')
-    .replace(/<\/?[a-z][^>]*>/gi, '');
+    .replace(/<\/?[a-z][^>]*>/gi, '').replace(/ \([\s,;]*\)/g, '').replace(/\(, /g, '(');
   let items = null;
   for (const line of text.split('\n')) {
     const heading = line.match(/^(={2,5})\s*(.*?)\s*\1\s*$/);
