@@ -12,5 +12,6 @@ from allcores._core import __version__
 from allcores._cpus import cpu_count
 from allcores._functions import RemoteError
 from allcores._interpreter import Interpreter
+from allcores._serve import ServeError, serve
 
-__all__ = ["Interpreter", "RemoteError", "__version__", "cpu_count"]
+__all__ = ["Interpreter", "RemoteError", "ServeError", "__version__", "cpu_count", "serve"]

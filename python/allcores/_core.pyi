@@ -1,4 +1,9 @@
-from typing import Any
+from collections.abc import Mapping
+from os import PathLike
+from typing import Any, final
+
+from allcores._http_support import Address
+from allcores._http_values import Form, Headers, MultiDict
 
 __version__: str
 
@@ -22,3 +27,99 @@ def _before_fork() -> None: ...
 def _after_fork_in_parent() -> None: ...
 def _after_fork_in_child() -> None: ...
 def _write_whole(descriptor: int, data: bytes, /) -> None: ...
+
+# HTTP (src/bindings/http.cpp)
+
+@final
+class Request:
+    @property
+    def method(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def raw_path(self) -> bytes: ...
+    @property
+    def query_string(self) -> bytes: ...
+    @property
+    def query(self) -> MultiDict: ...
+    @property
+    def fields(self) -> tuple[tuple[str, str], ...]: ...
+    @property
+    def headers(self) -> Headers: ...
+    @property
+    def cookies(self) -> dict[str, str]: ...
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def client(self) -> Address: ...
+    @property
+    def scheme(self) -> str: ...
+    @property
+    def state(self) -> dict[Any, Any]: ...
+    def json(self) -> Any: ...
+    def form(self) -> Form: ...
+
+type _Headers = Mapping[str, str] | list[tuple[str, str]] | tuple[tuple[str, str], ...]
+
+@final
+class Response:
+    body: Any
+    content_type: str | None
+    status: int
+    headers: _Headers
+    def __new__(
+        cls,
+        body: Any = b"",
+        status: int = 200,
+        headers: _Headers | None = None,
+        content_type: str | None = None,
+    ) -> Response: ...
+    def set_cookie(self, name: str, value: str, **attributes: Any) -> None: ...
+
+@final
+class FileResponse:
+    headers: _Headers
+    @property
+    def path(self) -> bytes: ...
+    @property
+    def content_type(self) -> str | None: ...
+    @property
+    def start(self) -> int: ...
+    @property
+    def stop(self) -> int: ...
+    def __new__(
+        cls,
+        path: str | bytes | PathLike[str],
+        start: int = 0,
+        stop: int | None = None,
+        content_type: str | None = None,
+        headers: _Headers | None = None,
+    ) -> FileResponse: ...
+
+@final
+class Server:
+    def __new__(
+        cls,
+        *,
+        payload: bytes,
+        host: str,
+        port: int,
+        workers: int,
+        backlog: int,
+        max_header: int,
+        max_body: int,
+        max_connections: int,
+        header_timeout: float,
+        body_timeout: float,
+        keep_alive_timeout: float,
+        send_timeout: float,
+        server_name: str,
+    ) -> Server: ...
+    def listen(self) -> list[str]: ...
+    def start(self) -> None: ...
+    def wait_loaded(self) -> tuple[str, str, str] | None: ...
+    def wait_returned(self) -> None: ...
+    def stop(self, grace: float, /) -> None: ...
+    def end(self, grace: float, /) -> None: ...
+
+def server_statistics() -> dict[str, Any] | None: ...

@@ -7,9 +7,9 @@ using add_part = int (*)(PyObject* module);
 
 // One line a file of bindings/.
 constexpr add_part parts[] = {
-    nullptr,
     allcores::bindings::add_freeze,
     allcores::bindings::add_interpreter,
+    allcores::bindings::add_http,
 };
 
 int execute(PyObject* module) {

@@ -7,5 +7,6 @@ namespace allcores::bindings {
 // Each returns 0, or -1 with a Python exception set. Called once per interpreter, with its GIL held.
 int add_freeze(PyObject* module);
 int add_interpreter(PyObject* module);
+int add_http(PyObject* module);
 
 }  // namespace allcores::bindings

@@ -1,0 +1,136 @@
+"""What the C++ server calls for a request: what Python does as well, off the common path."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from allcores import _core
+from allcores._core import Response
+from allcores._http_values import (
+    Form,
+    Headers,
+    MultiDict,
+    parse_cookie,
+    parse_form_body,
+    parse_query,
+    set_cookie_header,
+)
+
+if TYPE_CHECKING:
+    from allcores._core import Request
+
+
+class Address(NamedTuple):
+    """A client's address."""
+
+    host: str
+    port: int
+
+
+class HTTPError(Exception):
+    """Raised by a handler: the request is answered with this status, and nothing is logged.
+
+    `detail` is the text of the answer, by default the status's reason phrase.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        detail: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        if not 400 <= status <= 599:
+            raise ValueError(f"HTTPError: status must be 400 to 599, not {status}")
+        super().__init__(status, detail)
+        self.status = status
+        self.detail = detail if detail is not None else reason(status)
+        self.headers = headers
+
+
+def reason(status: int) -> str:
+    """The reason phrase of a status code; the number where it has none."""
+    from http import HTTPStatus
+
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return str(status)
+
+
+make_client = Address
+make_headers = Headers
+
+
+def make_query(raw: bytes) -> MultiDict:
+    """The fields of a query string."""
+    return parse_query(raw)
+
+
+def make_cookies(headers: Headers) -> dict[str, str]:
+    """The cookies of all Cookie fields."""
+    cookies: dict[str, str] = {}
+    for value in headers.getlist("cookie"):
+        cookies.update(parse_cookie(value))
+    return cookies
+
+
+_encoder = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), default=lambda o: _core.thaw(o)
+)
+encode_json = _encoder.encode
+
+
+def parse_json(request: Request) -> Any:
+    """The request's body as JSON."""
+    try:
+        return json.loads(request.body)
+    except (ValueError, RecursionError) as error:
+        raise HTTPError(400, f"the body is not JSON: {error}") from None
+
+
+def parse_form(request: Request) -> Form:
+    """The request's body as a form."""
+    content_type = request.headers.get("content-type", "")
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind not in ("application/x-www-form-urlencoded", "multipart/form-data"):
+        raise HTTPError(415, f"the body is not a form: its content type is {kind or 'missing'!r}")
+    try:
+        return parse_form_body(content_type, request.body)
+    except ValueError as error:
+        raise HTTPError(400, f"the form is malformed: {error}") from None
+
+
+def set_cookie(response: Response, name: str, value: str, **attributes: Any) -> None:
+    """Add a Set-Cookie field to a response."""
+    field = ("set-cookie", set_cookie_header(name, value, **attributes))
+    headers = response.headers
+    if isinstance(headers, list):
+        headers.append(field)
+    else:
+        pairs = headers.items() if isinstance(headers, Mapping) else headers
+        response.headers = [*pairs, field]
+
+
+def answer_failure(request: Request, error: BaseException) -> Response:
+    """The answer to a request whose handler raised; logs what is not the client's fault, once."""
+    if isinstance(error, HTTPError):
+        return Response(f"{error.detail}\n", error.status, error.headers)
+    import logging
+
+    logging.getLogger("allcores.http").error(
+        "%s %s failed", request.method, request.path, exc_info=error
+    )
+    # Don't keep the frames of the handler alive in a cycle with the traceback.
+    error.__traceback__ = None
+    return Response("Internal Server Error\n", 500)
+
+
+def file_error(status: int, path: bytes) -> Exception:
+    """Why a FileResponse can't be sent: for the client what it may know, for the log the path."""
+    if status < 500:
+        return HTTPError(status)
+    return OSError(
+        f"FileResponse: {path!r} can't be sent: the part is not in it, or reading failed"
+    )

@@ -1,0 +1,186 @@
+"""`allcores.serve`: an HTTP server whose handler runs on every core of this process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import contextmanager
+from errno import EACCES, EADDRINUSE
+from typing import TYPE_CHECKING, Any
+
+from allcores._core import Server, server_statistics
+from allcores._cpus import cpu_count
+from allcores._functions import dumps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from allcores._core import Request
+
+workers_per_core = 4
+
+
+class ServeError(SystemExit):
+    """The server can't start. Uncaught, it prints one line and ends the program with status 1."""
+
+
+def serve(
+    handler: Callable[[Request], Any] | str,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    workers: int | None = None,
+    grace: float = 10.0,
+    backlog: int = 4096,
+    max_header: int = 32 * 1024,
+    max_body: int = 16 * 1024 * 1024,
+    max_connections: int = 16384,
+    header_timeout: float = 10.0,
+    body_timeout: float = 30.0,
+    keep_alive_timeout: float = 75.0,
+    send_timeout: float = 30.0,
+    server_name: str = "allcores",
+    ready: Callable[[list[str]], Any] | None = None,
+) -> None:
+    """Serve HTTP/1.1 until SIGINT or SIGTERM.
+
+    `handler` is a function request -> response, or "module:name" of one. It runs in `workers`
+    interpreters at once (by default 4 for each CPU that the process may use), each with its own
+    GIL; whichever is free serves the next request. A function that can be imported is imported in
+    each worker, any other is sent by value; what it closes over must be frozen data, modules, or
+    values that can be copied. A response is bytes, a str, a JSON-able value, `http.Response` or
+    `http.FileResponse`. A handler that raises costs one answer with status 500 and one traceback
+    in the log.
+
+    Sizes are bytes: `max_header` of a request's head (431), `max_body` (413). Times are seconds:
+    `header_timeout` for a request's head and `body_timeout` between two parts of its body (408),
+    `keep_alive_timeout` between two requests, `send_timeout` for a client that does not read.
+    `port=0` takes a free port. `ready` is called with the addresses, instead of printing them.
+
+    On the first signal no new connections are taken, and what is in flight has `grace` seconds to
+    finish; then `serve` returns. A second signal cuts that short. Signals are only handled when
+    called on the main thread.
+
+    Raises ServeError, which as a SystemExit ends the program with one clear line, for an address
+    that can't be had and a handler that can't be found; TypeError and ValueError for arguments
+    that are none.
+    """
+    count = cpu_count() * workers_per_core if workers is None else workers
+    _check(count, port, grace)
+    payload = dumps(("name", handler) if isinstance(handler, str) else ("value", handler))
+    server = Server(
+        payload=payload,
+        host=host,
+        port=port,
+        workers=count,
+        backlog=backlog,
+        max_header=max_header,
+        max_body=max_body,
+        max_connections=max_connections,
+        header_timeout=header_timeout,
+        body_timeout=body_timeout,
+        keep_alive_timeout=keep_alive_timeout,
+        send_timeout=send_timeout,
+        server_name=server_name,
+    )
+    try:
+        addresses = server.listen()
+    except OSError as error:
+        raise ServeError(f"allcores: {_listen_problem(error, host, port)}") from None
+    with _signals(server, grace) as stopped:
+        try:
+            server.start()
+            failure = server.wait_loaded()
+            if failure is None:
+                _announce(ready, addresses, count)
+                server.wait_returned()
+        finally:
+            server.stop(0)
+            server.end(1.0)
+    if failure is not None and not stopped:
+        raise ServeError(_load_problem(failure))
+
+
+def statistics() -> dict[str, Any]:
+    """What the running server has counted; for its handlers and the main interpreter.
+
+    {"uptime": seconds, "requests", "connections" (open now), "bytes_received", "bytes_sent",
+    "responses": {"2xx", …}, "latency": {"p50", "p90", "p99", "max"} in seconds, "memory": {"rss",
+    "pss"} in bytes, "workers": [{"worker", "interpreter", "requests", "cpu_seconds",
+    "busy_seconds", "latency"}, …]}. RuntimeError when no server runs.
+    """
+    counted: dict[str, Any] | None = server_statistics()
+    if counted is None:
+        raise RuntimeError("no server runs in this process: allcores.serve starts one")
+    counted["memory"] = _memory()
+    return counted
+
+
+def _check(workers: int, port: int, grace: float) -> None:
+    if not isinstance(workers, int) or isinstance(workers, bool):
+        raise TypeError(f"serve: workers must be an int, not {type(workers).__name__}")
+    if not 1 <= workers <= 4096:
+        raise ValueError(f"serve: workers must be 1 to 4096, not {workers}")
+    if not isinstance(port, int) or isinstance(port, bool):
+        raise TypeError(f"serve: port must be an int, not {type(port).__name__}")
+    if not 0 <= port <= 65535:
+        raise ValueError(f"serve: port must be 0 to 65535, not {port}")
+    if not grace >= 0:
+        raise ValueError(f"serve: grace must be 0 or more seconds, not {grace}")
+
+
+def _announce(ready: Callable[[list[str]], Any] | None, addresses: list[str], workers: int) -> None:
+    if ready is not None:
+        ready(addresses)
+        return
+    names = " and ".join(f"http://{address}" for address in addresses)
+    plural = "worker" if workers == 1 else "workers"
+    print(f"allcores: serving on {names} with {workers} {plural}", flush=True)
+
+
+def _listen_problem(error: OSError, host: str, port: int) -> str:
+    if error.errno == EADDRINUSE:
+        return f"port {port} on {host} is taken: stop what listens there, or choose another port"
+    if error.errno == EACCES:
+        return f"no permission to listen on port {port}: ports below 1024 need root"
+    return f"can't listen on {host} port {port}: {error.strerror}"
+
+
+def _load_problem(failure: tuple[str, str, str]) -> str:
+    kind, message, traceback = failure
+    if kind.rpartition(".")[2] == "HandlerNotFound":
+        return f"allcores: handler not found: {message}"
+    return f"{traceback}allcores: the handler can't be loaded: {kind}: {message}"
+
+
+@contextmanager
+def _signals(server: Server, grace: float) -> Iterator[list[int]]:
+    """Let SIGINT and SIGTERM stop the server; yields the list of signals that came."""
+    came: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield came
+        return
+
+    def stop(number: int, _frame: object) -> None:
+        came.append(number)
+        server.stop(grace if len(came) == 1 else 0)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _memory() -> dict[str, int]:
+    """Resident and proportional memory of this process, bytes."""
+    found = {"Rss": 0, "Pss": 0}
+    with open(f"/proc/{os.getpid()}/smaps_rollup") as lines:
+        for line in lines:
+            name, _, rest = line.partition(":")
+            if name in found:
+                found[name] = int(rest.split()[0]) * 1024
+    return {"rss": found["Rss"], "pss": found["Pss"]}

@@ -1,0 +1,70 @@
+"""What a server's worker runs before its first request."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from allcores._collector import Collector
+from allcores._functions import loads
+
+
+class HandlerNotFound(ImportError):
+    """The handler's name leads nowhere; the message says how far it led."""
+
+
+def find_handler(name: str) -> Callable[..., Any]:
+    """The object that "module:name" names; "name" may have dots."""
+    module_name, colon, attribute = name.partition(":")
+    if not (module_name and colon and attribute):
+        raise HandlerNotFound(f"{name!r} is not of the form 'module:name'")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        # A module that the handler's own module misses is another mistake, with a traceback worth
+        # reading.
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise
+        raise HandlerNotFound(f"there is no module named {error.name!r} on sys.path") from None
+    found: Any = module
+    for part in attribute.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            from difflib import get_close_matches
+
+            near = get_close_matches(part, [n for n in dir(found) if not n.startswith("_")], 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise HandlerNotFound(f"{module_name!r} has no {attribute!r}{hint}") from None
+    return checked(found, name)
+
+
+def checked(handler: Any, name: str) -> Callable[..., Any]:
+    """The handler, if it is one that the server can call."""
+    if not callable(handler):
+        raise HandlerNotFound(f"{name!r} is not callable: it is a {type(handler).__name__}")
+    if inspect.iscoroutinefunction(handler) or inspect.isgeneratorfunction(handler):
+        raise HandlerNotFound(
+            f"{name!r} is an async function or a generator; "
+            "a handler is a function request -> response"
+        )
+    return handler  # type: ignore[no-any-return]
+
+
+def load(payload: bytes) -> tuple[Callable[..., Any], Collector]:
+    """The handler that `serve` was given, in this interpreter, and what collects its garbage."""
+    kind, value = loads(payload)
+    handler = find_handler(value) if kind == "name" else value
+    collector = Collector()
+    collector.start()
+    return handler, collector
+
+
+def flush() -> None:
+    """The worker ends: write out what it printed."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()

@@ -1,0 +1,291 @@
+// allcores._core: the types of allcores.http, the server's control object, and its statistics.
+#include <unistd.h>
+
+#include <algorithm>
+#include <new>
+#include <string>
+#include <system_error>
+
+#include "bindings/module.h"
+#include "data/guarded.h"
+#include "interpreter/attach.h"
+#include "runtime/request_object.h"
+#include "runtime/response_object.h"
+#include "runtime/serving.h"
+
+namespace allcores::bindings {
+
+namespace {
+
+using runtime::serving;
+using std::chrono::milliseconds;
+
+struct server_object {
+    PyObject_HEAD
+    std::shared_ptr<runtime::serving> serving;
+};
+
+serving& get(PyObject* self) { return *reinterpret_cast<server_object*>(self)->serving; }
+
+milliseconds to_milliseconds(double seconds) {
+    constexpr double longest = 1e9;
+    if (!(seconds > 0)) return milliseconds(0);
+    return milliseconds(static_cast<long long>((seconds < longest ? seconds : longest) * 1000));
+}
+
+// What the server has to say (a lack of descriptors, an odd error of the system): one line on
+// stderr.
+void log_line(http::log_level level, std::string_view text) {
+    if (level < http::log_level::warning) return;
+    std::string line = "allcores: ";
+    line.append(text).push_back('\n');
+    [[maybe_unused]] const auto written = write(2, line.data(), line.size());
+}
+
+PyObject* create(PyTypeObject* type, PyObject* args, PyObject* keywords) {
+    static const char* const names[] = {
+        "payload",          "host",       "port",       "workers",
+        "backlog",          "max_header", "max_body",   "max_connections",
+        "header_timeout",   "body_timeout", "keep_alive_timeout", "send_timeout",
+        "server_name",      nullptr};
+    const char* payload = nullptr;
+    Py_ssize_t payload_size = 0;
+    const char* host = nullptr;
+    const char* server_name = nullptr;
+    unsigned short port = 0;
+    unsigned int workers = 0, backlog = 0, max_header = 0, max_connections = 0;
+    unsigned long long max_body = 0;
+    double header_timeout = 0, body_timeout = 0, keep_alive_timeout = 0, send_timeout = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "$y#sHIIIKIdddds:Server",
+                                     const_cast<char**>(names), &payload, &payload_size, &host,
+                                     &port, &workers, &backlog, &max_header, &max_body,
+                                     &max_connections, &header_timeout, &body_timeout,
+                                     &keep_alive_timeout, &send_timeout, &server_name)) {
+        return nullptr;
+    }
+    PyObject* object = type->tp_alloc(type, 0);
+    if (object == nullptr) return nullptr;
+    auto* self = reinterpret_cast<server_object*>(object);
+    new (&self->serving) std::shared_ptr<runtime::serving>();
+    const int status = data::guarded([&] {
+        const auto in_ms = [](double seconds) {
+            return static_cast<std::uint32_t>(
+                std::min<long long>(to_milliseconds(seconds).count(), UINT32_MAX));
+        };
+        http::server_options options;
+        options.host = host;
+        options.port = port;
+        options.backlog = static_cast<int>(backlog);
+        options.workers = workers;
+        options.server_name = server_name;
+        options.limits.max_header_bytes = max_header;
+        options.limits.max_body_bytes = max_body;
+        options.limits.max_connections = max_connections;
+        options.limits.header_timeout_ms = in_ms(header_timeout);
+        options.limits.body_timeout_ms = in_ms(body_timeout);
+        options.limits.keep_alive_timeout_ms = in_ms(keep_alive_timeout);
+        options.limits.send_timeout_ms = in_ms(send_timeout);
+        options.log = log_line;
+        self->serving = std::make_shared<serving>(
+            std::move(options), std::string(payload, static_cast<std::size_t>(payload_size)));
+    });
+    if (status < 0) {
+        Py_DECREF(object);
+        return nullptr;
+    }
+    return object;
+}
+
+void deallocate(PyObject* object) {
+    PyTypeObject* type = Py_TYPE(object);
+    using pointer = std::shared_ptr<runtime::serving>;
+    reinterpret_cast<server_object*>(object)->serving.~pointer();
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+PyObject* listen(PyObject* self, PyObject*) {
+    return data::guarded([&]() -> PyObject* {
+        try {
+            const interpreter::detached detached;
+            get(self).listen();
+        } catch (const std::system_error& error) {
+            // An error number is only one of the system's; a resolver's means something else.
+            const bool of_system = error.code().category() == std::generic_category() ||
+                                   error.code().category() == std::system_category();
+            PyObject* arguments =
+                Py_BuildValue("(is)", of_system ? error.code().value() : 0, error.what());
+            if (arguments != nullptr) PyErr_SetObject(PyExc_OSError, arguments);
+            Py_XDECREF(arguments);
+            throw data::python_error();
+        }
+        data::ref result = data::checked(PyList_New(0));
+        for (const net::address& address : get(self).server().addresses()) {
+            const data::ref text = data::checked(PyUnicode_FromString(address.text().c_str()));
+            data::checked(PyList_Append(result.get(), text.get()));
+        }
+        return result.release();
+    });
+}
+
+PyObject* start(PyObject* self, PyObject*) {
+    return data::guarded([&]() -> PyObject* {
+        const std::string inherited = interpreter::inherit();
+        try {
+            const interpreter::detached detached;
+            get(self).start(inherited);
+        } catch (const interpreter::creation_error& error) {
+            PyErr_SetString(error.out_of_memory ? PyExc_MemoryError : PyExc_RuntimeError,
+                            error.what());
+            throw data::python_error();
+        }
+        return Py_NewRef(Py_None);
+    });
+}
+
+// Waits detached; signals are Python's to handle, in between.
+template <bool (serving::*Wait)()>
+int wait_for(PyObject* self) {
+    for (;;) {
+        bool done = false;
+        {
+            const interpreter::detached detached;
+            done = (get(self).*Wait)();
+        }
+        if (done) return 0;
+        if (PyErr_CheckSignals() < 0) return -1;
+    }
+}
+
+PyObject* wait_loaded(PyObject* self, PyObject*) {
+    if (wait_for<&serving::wait_loaded>(self) < 0) return nullptr;
+    const data::remote_error* error = get(self).load_error();
+    if (error == nullptr) return Py_NewRef(Py_None);
+    return Py_BuildValue("(sss)", error->type.c_str(), error->message.c_str(),
+                         error->traceback.c_str());
+}
+
+PyObject* wait_returned(PyObject* self, PyObject*) {
+    if (wait_for<&serving::wait_returned>(self) < 0) return nullptr;
+    return Py_NewRef(Py_None);
+}
+
+PyObject* stop(PyObject* self, PyObject* seconds) {
+    const double grace = PyFloat_AsDouble(seconds);
+    if (grace == -1.0 && PyErr_Occurred()) return nullptr;
+    get(self).stop(to_milliseconds(grace));
+    return Py_NewRef(Py_None);
+}
+
+PyObject* end(PyObject* self, PyObject* seconds) {
+    const double grace = PyFloat_AsDouble(seconds);
+    if (grace == -1.0 && PyErr_Occurred()) return nullptr;
+    return data::guarded([&]() -> PyObject* {
+        {
+            const interpreter::detached detached;
+            get(self).end(to_milliseconds(grace));
+        }
+        return Py_NewRef(Py_None);
+    });
+}
+
+PyMethodDef server_methods[] = {
+    {"listen", listen, METH_NOARGS, "Bind the address; the addresses as text. OSError."},
+    {"start", start, METH_NOARGS, "Make the workers; they load the handler."},
+    {"wait_loaded", wait_loaded, METH_NOARGS,
+     "Wait for the workers; None, or (type, message, traceback) of the first that failed."},
+    {"wait_returned", wait_returned, METH_NOARGS, "Wait until all workers have stopped serving."},
+    {"stop", stop, METH_O, "Take no more connections; seconds for what is in flight."},
+    {"end", end, METH_O, "End the workers' interpreters; seconds for what still runs."},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+PyType_Slot server_slots[] = {
+    {Py_tp_doc, const_cast<char*>("The server that allcores.serve runs.")},
+    {Py_tp_new, reinterpret_cast<void*>(create)},
+    {Py_tp_methods, server_methods},
+    {Py_tp_dealloc, reinterpret_cast<void*>(deallocate)},
+    {0, nullptr},
+};
+
+PyType_Spec server_spec = {
+    "allcores._core.Server", sizeof(server_object), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE, server_slots,
+};
+
+PyObject* latency(const http::statistics& statistics) {
+    const auto seconds = [&](double fraction) {
+        return static_cast<double>(statistics.percentile(fraction)) * 1e-9;
+    };
+    return Py_BuildValue("{s:d,s:d,s:d,s:d}", "p50", seconds(0.5), "p90", seconds(0.9), "p99",
+                         seconds(0.99), "max", seconds(1.0));
+}
+
+PyObject* worker_statistics(const serving& serving, unsigned index,
+                            const http::statistics& statistics) {
+    PyObject* times = latency(statistics);
+    if (times == nullptr) return nullptr;
+    return Py_BuildValue("{s:I,s:L,s:K,s:d,s:d,s:N}", "worker", index, "interpreter",
+                         static_cast<long long>(serving.workers()[index].interpreter_id),
+                         "requests", static_cast<unsigned long long>(statistics.requests),
+                         "cpu_seconds", static_cast<double>(statistics.cpu_ns) * 1e-9,
+                         "busy_seconds", static_cast<double>(statistics.busy_ns) * 1e-9, "latency",
+                         times);
+}
+
+PyObject* server_statistics(PyObject*, PyObject*) {
+    return data::guarded([]() -> PyObject* {
+        const std::shared_ptr<serving> found =
+            serving::find(PyInterpreterState_GetID(PyInterpreterState_Get()));
+        if (!found) return Py_NewRef(Py_None);
+        http::statistics sum;
+        data::ref workers = data::checked(PyList_New(0));
+        for (unsigned i = 0; i < found->workers().size(); ++i) {
+            const http::statistics one = found->server().snapshot(i);
+            sum += one;
+            const data::ref item = data::checked(worker_statistics(*found, i, one));
+            data::checked(PyList_Append(workers.get(), item.get()));
+        }
+        data::ref times = data::checked(latency(sum));
+        data::ref classes = data::checked(Py_BuildValue(
+            "{s:K,s:K,s:K,s:K}", "2xx", static_cast<unsigned long long>(sum.responses[2]), "3xx",
+            static_cast<unsigned long long>(sum.responses[3]), "4xx",
+            static_cast<unsigned long long>(sum.responses[4]), "5xx",
+            static_cast<unsigned long long>(sum.responses[5])));
+        return Py_BuildValue(
+            "{s:d,s:K,s:K,s:K,s:K,s:N,s:N,s:N}", "uptime", found->seconds_since_start(), "requests",
+            static_cast<unsigned long long>(sum.requests), "connections",
+            static_cast<unsigned long long>(found->server().open_connections()), "bytes_received",
+            static_cast<unsigned long long>(sum.bytes_received), "bytes_sent",
+            static_cast<unsigned long long>(sum.bytes_sent), "responses", classes.release(),
+            "latency", times.release(), "workers", workers.release());
+    });
+}
+
+PyMethodDef functions[] = {
+    {"server_statistics", server_statistics, METH_NOARGS,
+     "What the server of this interpreter, or else the one started last, has counted; None without one."},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+int add_type(PyObject* module, PyTypeObject* type) {
+    if (type == nullptr) return -1;
+    const int status = PyModule_AddType(module, type);
+    Py_DECREF(type);
+    return status;
+}
+
+}  // namespace
+
+int add_http(PyObject* module) {
+    if (add_type(module, runtime::make_request_type(module)) < 0 ||
+        add_type(module, runtime::make_response_type(module)) < 0 ||
+        add_type(module, runtime::make_file_response_type(module)) < 0 ||
+        add_type(module, reinterpret_cast<PyTypeObject*>(
+                             PyType_FromModuleAndSpec(module, &server_spec, nullptr))) < 0) {
+        return -1;
+    }
+    return PyModule_AddFunctions(module, functions);
+}
+
+}  // namespace allcores::bindings

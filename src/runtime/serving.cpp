@@ -1,0 +1,216 @@
+#include "runtime/serving.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <exception>
+#include <map>
+#include <system_error>
+#include <thread>
+
+#include "runtime/python_application.h"
+
+namespace allcores::runtime {
+
+namespace {
+
+// Which server serves in which interpreter. Process-wide; written by start() and end() of any
+// server; guarded by `mutex`. Never destroyed: workers that were left behind may still look at it
+// while the process ends.
+struct server_registry {
+    std::mutex mutex;
+    std::map<std::int64_t, std::weak_ptr<serving>> by_interpreter;
+    std::weak_ptr<serving> latest;
+};
+
+server_registry& registry() {
+    static auto* const instance = new server_registry;
+    return *instance;
+}
+
+// Runs task(0) to task(count - 1) on a few threads; waits for all. Rethrows the first exception.
+template <typename Task>
+void in_parallel(std::size_t count, Task task) {
+    std::atomic<std::size_t> next{0};
+    std::mutex mutex;
+    std::exception_ptr error;
+    auto run = [&] {
+        for (;;) {
+            const std::size_t i = next.fetch_add(1, std::memory_order_relaxed);
+            if (i >= count) return;
+            try {
+                task(i);
+            } catch (...) {
+                const std::lock_guard lock(mutex);
+                if (!error) error = std::current_exception();
+            }
+        }
+    };
+    std::vector<std::jthread> threads;
+    const std::size_t width = std::min<std::size_t>(count, std::thread::hardware_concurrency() + 1);
+    for (std::size_t i = 1; i < width; ++i) threads.emplace_back(run);
+    run();
+    threads.clear();
+    if (error) std::rethrow_exception(error);
+}
+
+}  // namespace
+
+serving::serving(http::server_options options, std::string payload)
+    : server_(std::move(options)),
+      payload_(std::move(payload)),
+      started_(clock::now()),
+      changes_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+    if (changes_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+}
+
+serving::~serving() { close(changes_); }
+
+double serving::seconds_since_start() const {
+    return std::chrono::duration<double>(clock::now() - started_).count();
+}
+
+void serving::make_interpreters(const std::string& inherited) {
+    workers_.resize(server_.options().workers);
+    try {
+        in_parallel(workers_.size(), [&](std::size_t i) {
+            workers_[i].home = interpreter::interpreter::create(
+                {.name = "worker-" + std::to_string(i), .inherited = inherited});
+            workers_[i].interpreter_id = workers_[i].home->id();
+        });
+    } catch (...) {
+        for (worker_state& worker : workers_) {
+            if (worker.home) worker.home->destroy(std::chrono::milliseconds(0));
+        }
+        workers_.clear();
+        throw;
+    }
+}
+
+void serving::start(const std::string& inherited) {
+    make_interpreters(inherited);
+    {
+        server_registry& all = registry();
+        const std::lock_guard lock(all.mutex);
+        for (const worker_state& worker : workers_) {
+            all.by_interpreter[worker.interpreter_id] = weak_from_this();
+        }
+        all.latest = weak_from_this();
+    }
+    for (unsigned i = 0; i < workers_.size(); ++i) {
+        if (!workers_[i].home->post([self = shared_from_this(), i] { self->work(i); })) {
+            const std::lock_guard lock(mutex_);  // it ended meanwhile: the process does
+            ++loaded_;
+            ++returned_;
+        }
+    }
+}
+
+void serving::work(unsigned index) {
+    PyObject* module = PyImport_ImportModule("allcores._worker");
+    PyObject* pair = module == nullptr
+                         ? nullptr
+                         : PyObject_CallMethod(module, "load", "y#", payload_.data(),
+                                               static_cast<Py_ssize_t>(payload_.size()));
+    if (pair != nullptr) {
+        python_application application(PyTuple_GetItem(pair, 0), PyTuple_GetItem(pair, 1));
+        if (application.is_ready()) {
+            loaded(nullptr);
+            application.detach();
+            if (wait_for_the_others()) server_.run(application, index);
+            application.attach();
+        }
+    }
+    if (PyErr_Occurred()) loaded(std::make_unique<data::remote_error>(data::remote_error::take()));
+    Py_XDECREF(pair);
+    Py_XDECREF(module);
+    returned();
+}
+
+void serving::loaded(std::unique_ptr<data::remote_error> error) {
+    const std::lock_guard lock(mutex_);
+    ++loaded_;
+    if (error && !error_) error_ = std::move(error);
+    announce();
+}
+
+bool serving::wait_for_the_others() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return loaded_ == workers_.size() || error_ != nullptr; });
+    return error_ == nullptr;
+}
+
+void serving::stop(std::chrono::milliseconds grace) {
+    // What the server cuts when the grace is over takes it a moment; a worker that is in a handler
+    // even then is stuck.
+    constexpr std::chrono::milliseconds to_return(200);
+    server_.stop(grace);
+    const std::lock_guard lock(mutex_);
+    deadline_ = std::min(deadline_, clock::now() + grace + to_return);
+    announce();
+}
+
+void serving::returned() {
+    const std::lock_guard lock(mutex_);
+    ++returned_;
+    announce();
+}
+
+// With mutex_ held.
+void serving::announce() {
+    changed_.notify_all();
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto written = write(changes_, &one, sizeof one);
+}
+
+bool serving::wait_until(const std::function<bool()>& condition) {
+    for (;;) {
+        int timeout_ms = -1;
+        {
+            const std::lock_guard lock(mutex_);
+            if (condition()) return true;
+            if (deadline_ != clock::time_point::max()) {
+                const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline_ - clock::now());
+                timeout_ms = static_cast<int>(std::clamp<long long>(left.count(), 0, 3'600'000));
+            }
+        }
+        pollfd waiting{changes_, POLLIN, 0};
+        if (poll(&waiting, 1, timeout_ms) < 0 && errno == EINTR) return false;
+        std::uint64_t count = 0;
+        [[maybe_unused]] const auto got = read(changes_, &count, sizeof count);
+    }
+}
+
+bool serving::wait_loaded() {
+    return wait_until([this] { return loaded_ == workers_.size() || error_ != nullptr || is_over(); });
+}
+
+bool serving::wait_returned() {
+    return wait_until([this] { return is_over(); });
+}
+
+void serving::end(std::chrono::milliseconds grace) {
+    in_parallel(workers_.size(), [&](std::size_t i) {
+        if (workers_[i].home) workers_[i].home->destroy(std::chrono::milliseconds(0), grace);
+    });
+    server_registry& all = registry();
+    const std::lock_guard lock(all.mutex);
+    for (worker_state& worker : workers_) {
+        all.by_interpreter.erase(worker.interpreter_id);
+        worker.home.reset();
+    }
+}
+
+std::shared_ptr<serving> serving::find(std::int64_t interpreter_id) {
+    server_registry& all = registry();
+    const std::lock_guard lock(all.mutex);
+    const auto found = all.by_interpreter.find(interpreter_id);
+    if (found != all.by_interpreter.end()) return found->second.lock();
+    return all.latest.lock();
+}
+
+}  // namespace allcores::runtime
