@@ -56,25 +56,29 @@ class Form(MultiDict[str]):
         return f"Form({self._pairs!r}, files={self.files.multi_items()!r})"
 
 
-def _form_text(raw: bytes) -> str:
-    if b"+" in raw:
-        raw = raw.replace(b"+", b" ")
-    if b"%" in raw:
-        raw = unquote_to_bytes(raw)
-    return raw.decode("utf-8", "replace")
+def _unescaped(text: str) -> str:
+    return unquote_to_bytes(text).decode("utf-8", "replace") if "%" in text else text
 
 
 def _form_pairs(raw: bytes, most_fields: int) -> list[tuple[str, str]]:
-    pairs: list[tuple[str, str]] = []
-    if not raw:
-        return pairs
     # Counted before anything is made.
     if raw.count(b"&") >= most_fields and sum(map(bool, raw.split(b"&"))) > most_fields:
         raise ValueError(f"more than {most_fields} fields")
-    for piece in raw.split(b"&"):
+    if raw.isascii():
+        text = raw.decode("ascii")
+    elif b"%" not in raw:
+        text = raw.decode("utf-8", "replace")
+    else:
+        # A character may be half escaped and half not: all of it has to be, to be seen as one.
+        text = re.sub(rb"[\x80-\xff]", lambda match: b"%%%02x" % match[0][0], raw).decode("ascii")
+    if "+" in text:
+        text = text.replace("+", " ")
+    pairs = []
+    escaped = "%" in text
+    for piece in text.split("&"):
         if piece:
-            name, _, value = piece.partition(b"=")
-            pairs.append((_form_text(name), _form_text(value)))
+            name, _, value = piece.partition("=")
+            pairs.append((_unescaped(name), _unescaped(value)) if escaped else (name, value))
     return pairs
 
 

@@ -20,10 +20,11 @@ class MultiDict[V = str](Mapping[str, V]):
     __slots__ = ("_pairs", "_values")
 
     def __init__(self, pairs: Mapping[str, V] | Iterable[tuple[str, V]] = ()) -> None:
-        if isinstance(pairs, MultiDict):
-            pairs = pairs.multi_items()
-        elif isinstance(pairs, Mapping):
-            pairs = pairs.items()
+        if type(pairs) is not list:  # what the server gives, with no question asked
+            if isinstance(pairs, MultiDict):
+                pairs = pairs._pairs
+            elif isinstance(pairs, Mapping):
+                pairs = pairs.items()
         self._pairs: list[tuple[str, V]] = list(pairs)
         self._values: dict[str, list[V]] = {}
         self._fill()

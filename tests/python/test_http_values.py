@@ -128,6 +128,7 @@ class TestQuery:
             (b"a=1;b=2", [("a", "1;b=2")]),
             (b"q=%E2%82%AC&r=%E2%82&s=%&t=%zz", [("q", "€"), ("r", "�"), ("s", "%"), ("t", "%zz")]),
             (b"\xff=\xc3\xa9", [("�", "é")]),
+            (b"a=%E2\x82%AC&b=%\xc3%a9&c=\xe9+", [("a", "€"), ("b", "%é"), ("c", "� ")]),
         ],
     )
     def test_table(self, raw, expected):
