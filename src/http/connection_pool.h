@@ -30,6 +30,13 @@ class connection_pool {
 
     // Places 0 to size() - 1 have a connection, free or not. Any thread; grows only.
     std::uint32_t size() const { return size_.load(std::memory_order_acquire); }
+    // The same, ordered with take(): every connection taken before is seen by the caller as
+    // claimed, and whoever takes one later sees what the caller had seen before (that the server is
+    // draining).
+    std::uint32_t size_after_all_taken() {
+        std::lock_guard lock(mutex_);
+        return size();
+    }
     connection& at(std::uint32_t index);
 
     // When a connection times out, on the server's clock in ms; 0: never. Written by the

@@ -178,7 +178,7 @@ worker::next worker::time_out(connection& connection) {
 }
 
 void worker::sweep() {
-    std::uint32_t size = shared_.pool.size();
+    std::uint32_t size = shared_.pool.size_after_all_taken();
     while (shared_.swept.load(std::memory_order_relaxed) < size) {
         std::uint32_t place = shared_.swept.fetch_add(1, std::memory_order_relaxed);
         if (place >= size) return;
