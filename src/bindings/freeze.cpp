@@ -1,5 +1,7 @@
 // Frozen data, as Python sees it: freeze, is_frozen, thaw, and the addresses by which messages name
 // frozen objects.
+#include "data/freeze.h"
+
 #include <new>
 
 #include "bindings/module.h"
@@ -34,7 +36,46 @@ PyObject* frozen_at(PyObject*, PyObject* argument) {
     return Py_NewRef(object);
 }
 
+PyObject* freeze(PyObject*, PyObject* object) {
+    return data::freeze(object);
+}
+
+PyObject* thaw(PyObject*, PyObject* object) {
+    return data::thaw(object);
+}
+
+PyObject* is_frozen(PyObject*, PyObject* object) {
+    return PyBool_FromLong(data::is_frozen(object));
+}
+
+PyObject* frozen_bytes(PyObject*, PyObject*) {
+    return PyLong_FromSize_t(memory::frozen_space::process().used_bytes());
+}
+
 PyMethodDef methods[] = {
+    {"freeze", freeze, METH_O,
+     "freeze(obj, /)\n--\n\n"
+     "A deep copy that can't change, in memory that every interpreter reads in place.\n\n"
+     "Takes None, bool, int, float, complex, str, bytes, bytearray, tuple, list, dict, set, "
+     "frozenset, range,\n"
+     "frozendict, and named tuples, dataclass instances and members of enumerations whose class "
+     "can be\n"
+     "imported. A list becomes a tuple, a set a frozenset, a bytearray bytes, a dict a read-only "
+     "mapping\n"
+     "(frozendict, before Python 3.15 types.MappingProxyType). What is shared stays shared. What "
+     "is frozen\n"
+     "already is returned as it is. The memory is never given back.\n\n"
+     "Raises TypeError, naming the path, for what can't be frozen; MemoryError."},
+    {"is_frozen", is_frozen, METH_O,
+     "is_frozen(obj, /)\n--\n\nWhether obj is frozen: freeze(obj) would return obj itself."},
+    {"thaw", thaw, METH_O,
+     "thaw(obj, /)\n--\n\n"
+     "An ordinary, mutable copy of a frozen object, of the types that it was frozen from.\n\n"
+     "Fit for json.dumps(..., default=allcores.thaw). Raises TypeError for what is not frozen, "
+     "and\n"
+     "ImportError or AttributeError when a class can't be found in this interpreter."},
+    {"frozen_bytes", frozen_bytes, METH_NOARGS,
+     "frozen_bytes()\n--\n\nBytes of memory that frozen data takes in this process."},
     {"frozen_address", frozen_address, METH_O,
      "frozen_address(obj, /)\n--\n\nThe address of a frozen object, for frozen_at; None if it is "
      "not frozen."},

@@ -1,5 +1,4 @@
 import pytest
-
 from allcores import _core
 
 

@@ -1,0 +1,88 @@
+#include "data/frozen_layout.h"
+// After CPython's internal headers:
+#include <internal/pycore_tuple.h>
+
+namespace allcores::data {
+
+namespace {
+
+constexpr Py_uhash_t hash_in_cycle = 0x51ed270b9f652295;
+
+Py_uhash_t mixed(Py_uhash_t hash) {
+    hash = (hash ^ (hash >> 32)) * 0xd6e8feb86659fd93;
+    hash = (hash ^ (hash >> 32)) * 0xd6e8feb86659fd93;
+    return hash ^ (hash >> 32);
+}
+
+Py_hash_t usable(Py_uhash_t hash) {
+    const auto result = static_cast<Py_hash_t>(hash);
+    return result == -1 ? -2 : result;
+}
+
+Py_uhash_t child_hash(PyObject* object) {
+    const Py_hash_t hash = hash_of_frozen(object);
+    return hash == unfinished ? hash_in_cycle : static_cast<Py_uhash_t>(hash);
+}
+
+// The xxHash of Objects/tupleobject.c, over hash_of_frozen: the hash that CPython will compute for
+// an equal tuple whose children have these hashes.
+Py_hash_t tuple_hash(PyTupleObject* tuple) {
+    const Py_ssize_t size = Py_SIZE(tuple);
+    Py_uhash_t accumulated = _PyTuple_HASH_XXPRIME_5;
+    for (Py_ssize_t i = 0; i < size; i++) {
+        accumulated += child_hash(tuple->ob_item[i]) * _PyTuple_HASH_XXPRIME_2;
+        accumulated = _PyTuple_HASH_XXROTATE(accumulated);
+        accumulated *= _PyTuple_HASH_XXPRIME_1;
+    }
+    accumulated += static_cast<Py_uhash_t>(size) ^ (_PyTuple_HASH_XXPRIME_5 ^ 3527539ULL);
+    if (accumulated == static_cast<Py_uhash_t>(-1)) return 1546275796;
+    return static_cast<Py_hash_t>(accumulated);
+}
+
+// Equal mappings have equal hashes whatever their order: a sum over the entries.
+Py_hash_t mapping_hash(PyObject* mapping) {
+    auto* table = reinterpret_cast<PyObject*>(table_of(mapping));
+    Py_uhash_t sum = mixed(0x6d617070 + static_cast<Py_uhash_t>(table_of(mapping)->ma_used));
+    Py_ssize_t position = 0;
+    PyObject *key = nullptr, *value = nullptr;
+    while (PyDict_Next(table, &position, &key, &value)) {
+        sum += mixed(mixed(child_hash(key)) + child_hash(value));
+    }
+    return usable(mixed(sum));
+}
+
+}  // namespace
+
+Py_hash_t hash_of_frozen(PyObject* object) {
+    PyTypeObject* type = Py_TYPE(object);
+    if (type == &PyUnicode_Type) {
+        const Py_hash_t hash = reinterpret_cast<PyASCIIObject*>(object)->hash;
+        if (hash != -1) return hash;
+    }
+    if (type == mapping_type()) return stored_hash(reinterpret_cast<mapping_object*>(object));
+    if (memory::frozen_space::contains(object)) {
+        if (type == &PyTuple_Type) return reinterpret_cast<PyTupleObject*>(object)->ob_hash;
+        if (type == &PyFrozenSet_Type) return reinterpret_cast<PySetObject*>(object)->hash;
+    }
+    return type->tp_hash(object);  // an atom, which can always be hashed
+}
+
+void fill_tuple_hash(PyTupleObject* tuple, bool cpython_can) {
+    tuple->ob_hash = -1;
+    if (cpython_can) {
+        PyTuple_Type.tp_hash(reinterpret_cast<PyObject*>(tuple));
+        return;
+    }
+    tuple->ob_hash = tuple_hash(tuple);
+}
+
+void fill_mapping_hash(mapping_object* mapping, bool cpython_can) {
+    stored_hash(mapping) = unfinished;
+    if (has_frozendict && cpython_can) {
+        mapping_type()->tp_hash(reinterpret_cast<PyObject*>(mapping));
+        return;
+    }
+    stored_hash(mapping) = mapping_hash(reinterpret_cast<PyObject*>(mapping));
+}
+
+}  // namespace allcores::data
