@@ -27,7 +27,7 @@ build_preset() {
   mkdir -p "$build"
   exec 7>"$build/.lock-$preset"
   flock 7
-  made_of="$top ${ALLCORES_IN_SANDBOX:-native} $(stat -Lc '%n %Y' "$(type -P g++)" "$(type -P cmake)") $*
+  made_of="$top ${ALLCORES_IN_SANDBOX:-native} $(stat -Lc '%n %.Y' "$(type -P g++)" "$(type -P cmake)") $*
 $(cat "$top/CMakePresets.json")"
   say "$message"
   export CCACHE_DIR=$build/ccache CCACHE_BASEDIR=$top CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=2G

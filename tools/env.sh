@@ -30,7 +30,7 @@ enter_environment() {
       found+=("$command")
     done
     # All commands are there: the rest of the answer is remembered for as long as these files stay what they are.
-    if [ ${#found[@]} = 4 ] && [ "$(stat -Lc '%n %Y %s' "${found[@]}")" = "$(cat "$build/.native-$level" 2>&1)" ]; then
+    if [ ${#found[@]} = 4 ] && [ "$(stat -Lc '%n %.Y %s' "${found[@]}")" = "$(cat "$build/.native-$level" 2>&1)" ]; then
       return 0
     fi
     if [ ${#found[@]} = 4 ] || [ "${ALLCORES_NATIVE:-}" = 1 ] || [ ! -e "$("$top/tools/sandbox" path)/.complete" ]; then
@@ -54,7 +54,7 @@ contained() {
 # files count with their time and size, so new, changed and removed ones show; ninja then knows what to do about it.
 fingerprint() {
   echo "$top ${ALLCORES_IN_SANDBOX:-native}"
-  stat -Lc '%n %Y %s' "$(type -P "python$1")" "$(type -P g++)" "$(type -P cmake)" 2>&1
+  stat -Lc '%n %.Y %s' "$(type -P "python$1")" "$(type -P g++)" "$(type -P cmake)" 2>&1
   find "$top/src" "$top/CMakeLists.txt" "$top/CMakePresets.json" "$top/tools/set-up" \
     -type f -not -name '.*' -printf '%p %T@ %s\n'
 }

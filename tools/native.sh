@@ -39,7 +39,7 @@ native_works() {
   missing=$(missing_here "$level" | paste -sd, | sed 's/,/, /g')
   if [ -z "$missing" ]; then
     mkdir -p "$build"
-    stat -Lc '%n %Y %s' "$(type -P "python$python_version")" "$(type -P g++)" "$(type -P cmake)" \
+    stat -Lc '%n %.Y %s' "$(type -P "python$python_version")" "$(type -P g++)" "$(type -P cmake)" \
       "$(type -P ninja)" >"$build/.native-$level"
     return 0
   fi
