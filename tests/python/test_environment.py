@@ -1,7 +1,8 @@
-"""The scripts at the root: what passes through ./py, when set-up works again, and that nothing outlives a command.
+"""The scripts at the root: ./py is Python, set-up works when it has to, nothing outlives a command.
 
-Set-up is tested in a checkout of its own with stand-ins for Python, CMake and the compiler, which count their calls and
-can be made to wait; the sandbox's maker with stand-ins for debootstrap, chroot and apt.
+Set-up is tested in a checkout of its own with stand-ins for Python, CMake and the compiler, which
+count their calls and can be made to wait; the sandbox's maker with stand-ins for debootstrap,
+chroot and apt.
 """
 
 import os
@@ -118,7 +119,7 @@ class Checkout:
         self.programs.mkdir()
         self.program("g++", "exit 1")
         self.program("ccache", "exit 1")
-        # A venv is a folder with this same stand-in as its python; anything but set-up's own calls prints its name.
+        # A venv is a folder with this stand-in as its python; it prints what it is called with.
         self.program(
             "python3.14",
             """\
@@ -184,7 +185,7 @@ def checkout(tmp_path: Path) -> Checkout:
 
 
 def alive_in(folder: Path) -> list[str]:
-    """The command lines of the processes whose command or environment names a folder of the test."""
+    """The command lines of the processes whose command or environment names a folder."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -307,7 +308,14 @@ def test_contained_passes_status_and_streams() -> None:
 def test_contained_ends_what_its_command_left(tmp_path: Path) -> None:
     marker = str(tmp_path / "marker")
     done = subprocess.run(
-        [TOP / "tools/contained", "sh", "-c", 'setsid sh -c "cat; :" "$1" <>/dev/ptmx & :', "sh", marker]
+        [
+            TOP / "tools/contained",
+            "sh",
+            "-c",
+            'setsid sh -c "cat; :" "$1" <>/dev/ptmx & :',
+            "sh",
+            marker,
+        ]
     )
     assert done.returncode == 0
     wait_until_none_is_alive_in(tmp_path)

@@ -1,4 +1,4 @@
-"""The package as others meet it: its module's exports, its metadata, what it says where it can't work."""
+"""The package as others meet it: its exports, its metadata, what it says where it can't work."""
 
 import ast
 import re

@@ -10,20 +10,23 @@ import pytest
 
 import allcores
 
-MODULES = ["allcores"] + sorted(
-    found.name
-    for found in pkgutil.walk_packages(allcores.__path__, "allcores.")
-    if not any(part.startswith("_") for part in found.name.split("."))
-)
+MODULES = [
+    "allcores",
+    *sorted(
+        found.name
+        for found in pkgutil.walk_packages(allcores.__path__, "allcores.")
+        if not any(part.startswith("_") for part in found.name.split("."))
+    ),
+]
 
 
 def run_mypy(folder: Path, text: str) -> list[str]:
     """The lines that mypy, as strict as it can be, prints about a program."""
     program = folder / "program.py"
     program.write_text(text)
+    options = ["--strict", "--no-error-summary", f"--cache-dir={folder / 'cache'}"]
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--hide-error-context"]
-        + [f"--cache-dir={folder / 'cache'}", f"--config-file={folder / 'none.ini'}", str(program)],
+        [sys.executable, "-m", "mypy", *options, f"--config-file={folder / 'none.ini'}", program],
         capture_output=True,
         text=True,
         cwd=folder,
