@@ -13,7 +13,7 @@ sys.path.insert(0, str(FOLDER))
 from serving import Server  # noqa: E402
 
 # The server is not there yet; with it comes all that needs the whole program.
-if not hasattr(allcores, "serve"):
+if not (hasattr(allcores, "serve") and hasattr(allcores, "freeze")):
     collect_ignore = ["test_program.py", "test_server.py", "test_browser.py"]
 
 REAL_DUMP = FOLDER.parents[2] / "shared" / "data" / "enwiki-206-pages.xml.bz2"
