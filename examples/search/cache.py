@@ -9,6 +9,7 @@ deletes.
 import fcntl
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,15 +30,26 @@ def folder() -> Path:
     return path
 
 
+def locked_now(file: int) -> bool:
+    """Take the lock of an open file, if nobody else has it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """One at a time for this path, over all processes."""
     with path.with_name(path.name + ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"search: waiting for another process that makes {path}", file=sys.stderr)
-            fcntl.flock(file, fcntl.LOCK_EX)
+        told = False
+        while not locked_now(file.fileno()):
+            if not told:
+                print(f"search: waiting for another process that makes {path}", file=sys.stderr)
+                told = True
+            # Not one long wait in the kernel: a Ctrl-C that came just before it would not end that.
+            time.sleep(0.1)
         yield
 
 

@@ -4,17 +4,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import allcores
 import pytest
 
 FOLDER = Path(__file__).resolve().parent
 sys.path.insert(0, str(FOLDER))
 
 from serving import Server  # noqa: E402
-
-# The server is not there yet; with it comes all that needs the whole program.
-if not (hasattr(allcores, "serve") and hasattr(allcores, "freeze")):
-    collect_ignore = ["test_program.py", "test_server.py", "test_browser.py"]
 
 REAL_DUMP = FOLDER.parents[2] / "shared" / "data" / "enwiki-206-pages.xml.bz2"
 
