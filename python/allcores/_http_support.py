@@ -6,8 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from allcores import _core
-from allcores._core import Response
+from allcores._core import Response, is_frozen, thaw
 from allcores._http_values import (
     Form,
     Headers,
@@ -76,9 +75,16 @@ def make_cookies(headers: Headers) -> dict[str, str]:
     return cookies
 
 
-_encoder = json.JSONEncoder(
-    ensure_ascii=False, separators=(",", ":"), default=lambda o: _core.thaw(o)
-)
+def _json_default(value: Any) -> Any:
+    if is_frozen(value):
+        return thaw(value)
+    raise TypeError(
+        f"a response can't be a {type(value).__name__}: "
+        "return bytes, str, http.Response, http.FileResponse, or what JSON has"
+    )
+
+
+_encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_json_default)
 encode_json = _encoder.encode
 
 

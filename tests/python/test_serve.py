@@ -129,6 +129,7 @@ def test_a_response_says_everything(server: ServerProcess) -> None:
     [
         ("/raise", "ZeroDivisionError: on purpose"),
         ("/exit", "SystemExit: 7"),
+        ("/unserialisable", "a response can't be a object"),
         ("/bad-header", "ValueError"),
         ("/surrogate", "UnicodeEncodeError"),
     ],
@@ -417,7 +418,7 @@ def test_arguments_are_checked(arguments: str) -> None:
 
 def test_a_function_of_main_with_what_it_closes_over() -> None:
     program = """
-data = {"numbers": list(range(1000))}
+data = allcores.freeze({"numbers": list(range(1000))})
 def make(factor):
     def handler(request):
         return {"sum": sum(data["numbers"]) * factor, "module": __name__}
