@@ -100,7 +100,7 @@ def panels(
     figure.text(
         0.99, 0.004,
         f"{about['cpu']}, {about['cores']} cores, {about['kernel']}, "
-        f"commit {about['commit']}, {about['date']}",
+        f"commit {about['commit']}, {about['date']}, load before {about['load']}",
         ha="right", va="bottom", fontsize=6.5, color="#666666",
     )  # fmt: skip
     figure.tight_layout(rect=(0, 0.012, 1, 0.995))

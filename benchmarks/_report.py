@@ -66,6 +66,7 @@ def machine(packages: Iterable[str] = ()) -> dict[str, Any]:
     """Where and with what a measurement was made; `packages` adds versions of these, if installed.
 
     Memory is in GiB. Cores are those that this process may use; `cores_total` all that are online.
+    `load` is how many threads wanted to run in the last minute: call this before the measurement.
     """
     versions = {}
     for name in packages:
@@ -86,6 +87,7 @@ def machine(packages: Iterable[str] = ()) -> dict[str, Any]:
         "python": f"{platform.python_version()} ({platform.python_compiler()})",
         "packages": versions,
         "commit": _commit(),
+        "load": round(os.getloadavg()[0], 2),
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
 
@@ -97,7 +99,7 @@ def machine_line(about: dict[str, Any] | None = None) -> str:
     return (
         f"{about['cpu']} ({about['cores']} cores{virtual}), {about['memory_gib']} GiB, "
         f"{about['kernel']}, Python {about['python'].split()[0]}, "
-        f"commit {about['commit'] or 'unknown'}, {about['date']}"
+        f"commit {about['commit'] or 'unknown'}, {about['date']}, load before: {about['load']}"
     )
 
 

@@ -35,6 +35,7 @@ def test_machine_says_where_it_ran(report: types.ModuleType) -> None:
     about = report.machine(["pytest", "no-such-package"])
     assert about["cores"] >= 1
     assert about["memory_gib"] > 0
+    assert about["load"] >= 0
     assert about["python"].startswith(f"{sys.version_info.major}.{sys.version_info.minor}")
     assert set(about["packages"]) == {"pytest"}
     assert about["kernel"] in report.machine_line(about)
