@@ -8,7 +8,6 @@ pytest_arguments=()
 # C++ unit tests of one preset.
 unit_tests() {
   build_preset "$1" "building the C++ unit tests: $1"
-  # So early in the project's life a layer may have none; a preset without any is an error.
   ctest --test-dir "$build/$1" --output-on-failure --no-tests=error -j2
 }
 
@@ -27,9 +26,11 @@ stage_sanitizers() {
   unit_tests tsan
 }
 
+# Stress tests have a short form, which belongs to every run.
 stage_python() {
-  local version
-  for version in "${versions[@]}"; do run_pytest "$version" "$top/tests/python"; done
+  local version folders=("$top/tests/python")
+  ! compgen -G "$top/tests/stress/test_*.py" >/dev/null || folders+=("$top/tests/stress")
+  for version in "${versions[@]}"; do run_pytest "$version" "${folders[@]}"; done
 }
 
 stage_examples() { run_pytest 3.14 "$top/examples"; }
