@@ -1,7 +1,8 @@
 """The application for allcores."""
 
-from allcores import http
 from work import TEXT, burn, message
+
+from allcores import http
 
 
 def handler(request: http.Request) -> str | http.Response:

@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-import allcores
 import cache
 import dump
 import pydocs
@@ -19,6 +18,8 @@ import titles
 import unpack
 from pool import Pool
 from trouble import Trouble, reason
+
+import allcores
 
 PROGRAM = "./run"
 

@@ -7,8 +7,9 @@ from typing import Any
 from urllib.parse import quote
 
 import titles
-from allcores import http
 from progress import amount
+
+from allcores import http
 
 FOLDER = Path(__file__).resolve().parent
 STATIC = {

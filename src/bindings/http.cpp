@@ -21,11 +21,12 @@ using runtime::serving;
 using std::chrono::milliseconds;
 
 struct server_object {
-    PyObject_HEAD
-    std::shared_ptr<runtime::serving> serving;
+    PyObject_HEAD std::shared_ptr<runtime::serving> serving;
 };
 
-serving& get(PyObject* self) { return *reinterpret_cast<server_object*>(self)->serving; }
+serving& get(PyObject* self) {
+    return *reinterpret_cast<server_object*>(self)->serving;
+}
 
 milliseconds to_milliseconds(double seconds) {
     constexpr double longest = 1e9;
@@ -43,11 +44,20 @@ void log_line(http::log_level level, std::string_view text) {
 }
 
 PyObject* create(PyTypeObject* type, PyObject* args, PyObject* keywords) {
-    static const char* const names[] = {
-        "payload",          "host",       "port",       "workers",
-        "backlog",          "max_header", "max_body",   "max_connections",
-        "header_timeout",   "body_timeout", "keep_alive_timeout", "send_timeout",
-        "server_name",      nullptr};
+    static const char* const names[] = {"payload",
+                                        "host",
+                                        "port",
+                                        "workers",
+                                        "backlog",
+                                        "max_header",
+                                        "max_body",
+                                        "max_connections",
+                                        "header_timeout",
+                                        "body_timeout",
+                                        "keep_alive_timeout",
+                                        "send_timeout",
+                                        "server_name",
+                                        nullptr};
     const char* payload = nullptr;
     Py_ssize_t payload_size = 0;
     const char* host = nullptr;
@@ -209,8 +219,11 @@ PyType_Slot server_slots[] = {
 };
 
 PyType_Spec server_spec = {
-    "allcores._core.Server", sizeof(server_object), 0,
-    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE, server_slots,
+    "allcores._core.Server",
+    sizeof(server_object),
+    0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
+    server_slots,
 };
 
 PyObject* latency(const http::statistics& statistics) {
@@ -264,7 +277,8 @@ PyObject* server_statistics(PyObject*, PyObject*) {
 
 PyMethodDef functions[] = {
     {"server_statistics", server_statistics, METH_NOARGS,
-     "What the server of this interpreter, or else the one started last, has counted; None without one."},
+     "What the server of this interpreter, or else the one started last, has counted; None without "
+     "one."},
     {nullptr, nullptr, 0, nullptr},
 };
 

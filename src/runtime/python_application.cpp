@@ -94,8 +94,8 @@ void python_application::handle(const http::request& view, http::response& respo
     request->view = &view;
     request->strings = &strings_;
     PyObject* arguments[2] = {nullptr, reinterpret_cast<PyObject*>(request)};
-    PyObject* result = PyObject_Vectorcall(handler_, arguments + 1,
-                                           1 | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr);
+    PyObject* result =
+        PyObject_Vectorcall(handler_, arguments + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr);
     if (result == nullptr || !answer(result, response)) fail(request, response);
     Py_XDECREF(result);
     if (finish_request(request)) spare_ = request;
@@ -103,14 +103,17 @@ void python_application::handle(const http::request& view, http::response& respo
 }
 
 // The body's bytes are only viewed by the response: what holds them is kept until release().
-void python_application::keep(PyObject* stolen) { Py_XSETREF(kept_, stolen); }
+void python_application::keep(PyObject* stolen) {
+    Py_XSETREF(kept_, stolen);
+}
 
 bool python_application::answer(PyObject* result, http::response& response) {
     if (Py_IS_TYPE(result, response_type_)) {
         return answer_with(reinterpret_cast<response_object*>(result), response);
     }
     if (Py_IS_TYPE(result, file_response_type_)) {
-        return answer_with_file(reinterpret_cast<file_response_object*>(result), *current_, response);
+        return answer_with_file(reinterpret_cast<file_response_object*>(result), *current_,
+                                response);
     }
     return answer_body(result, false, response);
 }
@@ -118,7 +121,8 @@ bool python_application::answer(PyObject* result, http::response& response) {
 bool python_application::answer_body(PyObject* body, bool typed, http::response& response) {
     if (PyBytes_CheckExact(body)) {
         if (!typed) response.content_type("application/octet-stream");
-        if (data::is_frozen_object(body)) {  // it outlives the server: never copied for a slow client
+        if (data::is_frozen_object(
+                body)) {  // it outlives the server: never copied for a slow client
             response.permanent_body(view_of_bytes(body));
             return true;
         }
@@ -134,7 +138,8 @@ bool python_application::answer_body(PyObject* body, bool typed, http::response&
         keep(Py_NewRef(body));
         return true;
     }
-    if (PyObject_CheckBuffer(body)) {  // bytes' subclasses, bytearray, memoryview: a copy, it may change
+    if (PyObject_CheckBuffer(
+            body)) {  // bytes' subclasses, bytearray, memoryview: a copy, it may change
         PyObject* copy = PyBytes_FromObject(body);
         if (copy == nullptr) return false;
         if (!typed) response.content_type("application/octet-stream");
@@ -184,7 +189,8 @@ bool python_application::answer_with_file(file_response_object* result,
     const std::string path{view_of_bytes(result->path)};
     http::file_options options;
     options.offset = static_cast<std::uint64_t>(result->start);
-    if (result->stop >= 0) options.length = static_cast<std::uint64_t>(result->stop - result->start);
+    if (result->stop >= 0)
+        options.length = static_cast<std::uint64_t>(result->stop - result->start);
     std::string_view type = http::media_type(path);
     if (result->content_type != nullptr && !view_of_text(result->content_type, type)) return false;
     options.content_type = type;
@@ -210,7 +216,7 @@ bool python_application::fail_file(http::file_error error, PyObject* path) {
 
 bool python_application::add_headers(PyObject* headers, http::response& response) {
     PyObject* pairs = PyList_Check(headers) || PyTuple_Check(headers) ? Py_NewRef(headers)
-                                                                     : PyMapping_Items(headers);
+                                                                      : PyMapping_Items(headers);
     if (pairs == nullptr) return false;
     bool good = true;
     // By index: a list may be changed by another thread of the interpreter only while we call

@@ -16,7 +16,7 @@
 namespace allcores::runtime {
 
 class python_application final : public http::application {
-  public:
+ public:
     // Attached. `handler` is called with a request; `collector` has idle() and busy() (see
     // _collector.py). Borrows both. On failure a Python exception is set and is_ready() is false.
     python_application(PyObject* handler, PyObject* collector);
@@ -37,7 +37,7 @@ class python_application final : public http::application {
     bool wants_idle() override { return since_idle_ >= requests_between_collections; }
     void idle() override;
 
-  private:
+ private:
     // The collector is asked after so many requests: at the next idle moment, or in any case.
     static constexpr std::uint32_t requests_between_collections = 16;
     static constexpr std::uint32_t requests_without_idle = 512;

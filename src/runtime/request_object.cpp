@@ -23,7 +23,9 @@ PyObject* decode_path(std::string_view raw) {
     return PyUnicode_DecodeUTF8(raw.data(), static_cast<Py_ssize_t>(raw.size()), "replace");
 }
 
-request_object* cast(PyObject* self) { return reinterpret_cast<request_object*>(self); }
+request_object* cast(PyObject* self) {
+    return reinterpret_cast<request_object*>(self);
+}
 
 // A value that is made once: `make` runs while the view is there; a detached request has made all
 // of them.
@@ -38,8 +40,9 @@ PyObject* once(PyObject*& slot, Make make) {
 
 PyObject* get_method(PyObject* object, void*) {
     auto* self = cast(object);
-    return once(self->method,
-                [&] { return self->strings->method(self->view->method_number, self->view->method); });
+    return once(self->method, [&] {
+        return self->strings->method(self->view->method_number, self->view->method);
+    });
 }
 
 PyObject* get_path(PyObject* object, void*) {
@@ -138,7 +141,9 @@ PyObject* get_state(PyObject* object, void*) {
     return once(cast(object)->state, [] { return PyDict_New(); });
 }
 
-PyObject* get_scheme(PyObject*, void*) { return PyUnicode_InternFromString("http"); }
+PyObject* get_scheme(PyObject*, void*) {
+    return PyUnicode_InternFromString("http");
+}
 
 PyObject* json(PyObject* self, PyObject*) {
     return PyObject_CallMethod(cast(self)->support, "parse_json", "(O)", self);
@@ -160,9 +165,9 @@ PyObject* repr(PyObject* self) {
 
 int clear(PyObject* object) {
     auto* self = cast(object);
-    for (PyObject** slot :
-         {&self->method, &self->path, &self->raw_path, &self->query_string, &self->query,
-          &self->fields, &self->headers, &self->cookies, &self->body, &self->client, &self->state}) {
+    for (PyObject** slot : {&self->method, &self->path, &self->raw_path, &self->query_string,
+                            &self->query, &self->fields, &self->headers, &self->cookies,
+                            &self->body, &self->client, &self->state}) {
         Py_CLEAR(*slot);
     }
     return 0;
@@ -236,7 +241,9 @@ PyType_Slot slots[] = {
 };
 
 PyType_Spec spec = {
-    "allcores.http.Request", sizeof(request_object), 0,
+    "allcores.http.Request",
+    sizeof(request_object),
+    0,
     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION |
         Py_TPFLAGS_IMMUTABLETYPE,
     slots,

@@ -17,7 +17,7 @@ namespace allcores::runtime {
 
 // Strings that many requests share, one cache a worker: method names, and the paths seen last.
 class string_cache {
-  public:
+ public:
     string_cache() = default;
     string_cache(const string_cache&) = delete;
     string_cache& operator=(const string_cache&) = delete;
@@ -26,7 +26,7 @@ class string_cache {
     PyObject* method(std::uint8_t number, std::string_view name);
     PyObject* path(std::string_view raw);
 
-  private:
+ private:
     static constexpr std::size_t path_slots = 64;
     static constexpr std::size_t longest_path = 64;
     struct path_slot {
@@ -39,10 +39,9 @@ class string_cache {
 };
 
 struct request_object {
-    PyObject_HEAD
-    const http::request* view;  // while the handler runs; null afterwards
-    string_cache* strings;      // the same
-    PyObject* support;          // the module allcores._http_support of this interpreter
+    PyObject_HEAD const http::request* view;  // while the handler runs; null afterwards
+    string_cache* strings;                    // the same
+    PyObject* support;  // the module allcores._http_support of this interpreter
     // Made on demand; null until then.
     PyObject* method;
     PyObject* path;

@@ -79,7 +79,8 @@ PyObject* response_vectorcall(PyObject* type, PyObject* const* args, std::size_t
     }
     auto* self = PyObject_GC_New(response_object, reinterpret_cast<PyTypeObject*>(type));
     if (self == nullptr) return nullptr;
-    self->body = values[0] != nullptr ? Py_NewRef(values[0]) : Py_GetConstant(Py_CONSTANT_EMPTY_BYTES);
+    self->body =
+        values[0] != nullptr ? Py_NewRef(values[0]) : Py_GetConstant(Py_CONSTANT_EMPTY_BYTES);
     self->headers = reference_or_null(values[2]);
     self->content_type = reference_or_null(values[3]);
     self->status = status;
@@ -133,7 +134,9 @@ static_assert(offsetof(response_object, body) == offsetof(file_response_object, 
 static_assert(offsetof(response_object, content_type) ==
               offsetof(file_response_object, content_type));
 
-response_object* cast(PyObject* self) { return reinterpret_cast<response_object*>(self); }
+response_object* cast(PyObject* self) {
+    return reinterpret_cast<response_object*>(self);
+}
 
 int traverse(PyObject* self, visitproc visit, void* arg) {
     Py_VISIT(Py_TYPE(self));
@@ -158,7 +161,9 @@ void deallocate(PyObject* self) {
     Py_DECREF(type);
 }
 
-PyObject* get_status(PyObject* self, void*) { return PyLong_FromLong(cast(self)->status); }
+PyObject* get_status(PyObject* self, void*) {
+    return PyLong_FromLong(cast(self)->status);
+}
 
 int set_status(PyObject* self, PyObject* value, void*) {
     if (value == nullptr) {
@@ -204,15 +209,16 @@ PyMemberDef response_members[] = {
 
 PyGetSetDef response_attributes[] = {
     {"status", get_status, set_status, "The status code, 200 to 599.", nullptr},
-    {"headers", get_headers, set_headers, "More header fields: a mapping or a list of (name, value).",
-     nullptr},
+    {"headers", get_headers, set_headers,
+     "More header fields: a mapping or a list of (name, value).", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
 
 PyMethodDef response_methods[] = {
     {"set_cookie", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(set_cookie)),
      METH_VARARGS | METH_KEYWORDS,
-     "set_cookie($self, /, name, value, **attributes)\n--\n\nAdd a Set-Cookie field; the attributes are those "
+     "set_cookie($self, /, name, value, **attributes)\n--\n\nAdd a Set-Cookie field; the "
+     "attributes are those "
      "of allcores.http.set_cookie_header."},
     {nullptr, nullptr, 0, nullptr},
 };
@@ -233,8 +239,11 @@ PyType_Slot response_slots[] = {
 };
 
 PyType_Spec response_spec = {
-    "allcores.http.Response", sizeof(response_object), 0,
-    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE, response_slots,
+    "allcores.http.Response",
+    sizeof(response_object),
+    0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    response_slots,
 };
 
 PyMemberDef file_members[] = {
@@ -250,8 +259,8 @@ PyMemberDef file_members[] = {
 };
 
 PyGetSetDef file_attributes[] = {
-    {"headers", get_headers, set_headers, "More header fields: a mapping or a list of (name, value).",
-     nullptr},
+    {"headers", get_headers, set_headers,
+     "More header fields: a mapping or a list of (name, value).", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
 
@@ -260,7 +269,8 @@ PyType_Slot file_slots[] = {
      const_cast<char*>(
          "FileResponse(path, start=0, stop=None, content_type=None, headers=None)\n--\n\n"
          "A file, or its bytes from start to stop, sent by the kernel. Answers Range, If-Range,\n"
-         "If-None-Match, If-Modified-Since and their like by itself; 404 where there is no such file.")},
+         "If-None-Match, If-Modified-Since and their like by itself; 404 where there is no such "
+         "file.")},
     {Py_tp_members, file_members},
     {Py_tp_getset, file_attributes},
     {Py_tp_traverse, reinterpret_cast<void*>(traverse)},
@@ -271,14 +281,18 @@ PyType_Slot file_slots[] = {
 };
 
 PyType_Spec file_spec = {
-    "allcores.http.FileResponse", sizeof(file_response_object), 0,
-    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE, file_slots,
+    "allcores.http.FileResponse",
+    sizeof(file_response_object),
+    0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    file_slots,
 };
 
 }  // namespace
 
 PyTypeObject* make_response_type(PyObject* module) {
-    return reinterpret_cast<PyTypeObject*>(PyType_FromModuleAndSpec(module, &response_spec, nullptr));
+    return reinterpret_cast<PyTypeObject*>(
+        PyType_FromModuleAndSpec(module, &response_spec, nullptr));
 }
 
 PyTypeObject* make_file_response_type(PyObject* module) {

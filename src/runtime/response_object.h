@@ -9,20 +9,18 @@
 namespace allcores::runtime {
 
 struct response_object {
-    PyObject_HEAD
-    PyObject* body;          // bytes-like, str, or anything that JSON has
-    PyObject* headers;       // null, a mapping, or a sequence of (name, value)
-    PyObject* content_type;  // null: by the body's type
+    PyObject_HEAD PyObject* body;  // bytes-like, str, or anything that JSON has
+    PyObject* headers;             // null, a mapping, or a sequence of (name, value)
+    PyObject* content_type;        // null: by the body's type
     int status;
 };
 
 struct file_response_object {
-    PyObject_HEAD
-    PyObject* path;          // bytes, as the file system takes it
-    PyObject* headers;       // as above
-    PyObject* content_type;  // null: by the path's extension
-    long long start;         // the part of the file that is the resource, bytes
-    long long stop;          // -1: the file's end
+    PyObject_HEAD PyObject* path;  // bytes, as the file system takes it
+    PyObject* headers;             // as above
+    PyObject* content_type;        // null: by the path's extension
+    long long start;               // the part of the file that is the resource, bytes
+    long long stop;                // -1: the file's end
 };
 
 // The types, made once per interpreter; new references, or null with an exception set.

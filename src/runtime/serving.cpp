@@ -68,7 +68,9 @@ serving::serving(http::server_options options, std::string payload)
     if (changes_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
 }
 
-serving::~serving() { close(changes_); }
+serving::~serving() {
+    close(changes_);
+}
 
 double serving::seconds_since_start() const {
     return std::chrono::duration<double>(clock::now() - started_).count();
@@ -174,7 +176,8 @@ bool serving::wait_until(const std::function<bool()>& condition) {
             const std::lock_guard lock(mutex_);
             if (condition()) return true;
             if (deadline_ != clock::time_point::max()) {
-                const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline_ - clock::now());
+                const auto left =
+                    std::chrono::ceil<std::chrono::milliseconds>(deadline_ - clock::now());
                 timeout_ms = static_cast<int>(std::clamp<long long>(left.count(), 0, 3'600'000));
             }
         }
@@ -186,7 +189,8 @@ bool serving::wait_until(const std::function<bool()>& condition) {
 }
 
 bool serving::wait_loaded() {
-    return wait_until([this] { return loaded_ == workers_.size() || error_ != nullptr || is_over(); });
+    return wait_until(
+        [this] { return loaded_ == workers_.size() || error_ != nullptr || is_over(); });
 }
 
 bool serving::wait_returned() {

@@ -21,7 +21,7 @@
 namespace allcores::runtime {
 
 class serving : public std::enable_shared_from_this<serving> {
-  public:
+ public:
     // `payload`: what allcores._worker.load takes, in each worker.
     serving(http::server_options options, std::string payload);
     ~serving();
@@ -61,7 +61,7 @@ class serving : public std::enable_shared_from_this<serving> {
     // none.
     static std::shared_ptr<serving> find(std::int64_t interpreter_id);
 
-  private:
+ private:
     using clock = std::chrono::steady_clock;
 
     void make_interpreters(const std::string& inherited);
@@ -76,15 +76,18 @@ class serving : public std::enable_shared_from_this<serving> {
 
     http::server server_;
     const std::string payload_;
-    std::vector<worker_state> workers_;  // written by start(), before the workers run, and by end(), after
+    std::vector<worker_state>
+        workers_;  // written by start(), before the workers run, and by end(), after
     const clock::time_point started_;
-    int changes_ = -1;  // an eventfd: written at each change of what follows, read by the controlling thread
+    int changes_ =
+        -1;  // an eventfd: written at each change of what follows, read by the controlling thread
 
     std::mutex mutex_;  // guards what follows
     std::condition_variable changed_;
     unsigned loaded_ = 0;    // workers that have their handler, or have failed to get it
     unsigned returned_ = 0;  // workers whose job is over
-    clock::time_point deadline_ = clock::time_point::max();  // from then on a worker that serves is stuck
+    clock::time_point deadline_ =
+        clock::time_point::max();                // from then on a worker that serves is stuck
     std::unique_ptr<data::remote_error> error_;  // written once, read by others after wait_loaded()
 };
 

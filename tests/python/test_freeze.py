@@ -13,11 +13,12 @@ import types
 from pathlib import Path
 from typing import Any
 
-import allcores
 import pytest
-from allcores import _core, freeze, is_frozen, thaw
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+import allcores
+from allcores import _core, freeze, is_frozen, thaw
 
 sys.path.insert(0, str(Path(__file__).parent))
 import freeze_classes as classes

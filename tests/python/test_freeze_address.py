@@ -1,4 +1,5 @@
 import pytest
+
 from allcores import _core
 
 

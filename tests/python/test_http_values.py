@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from allcores._http_values import (
     Form,
     Headers,
@@ -20,8 +23,6 @@ from allcores._http_values import (
     parse_query,
     set_cookie_header,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data; boundary=B"
