@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import allcores
 import pytest
 
 here = Path(__file__).resolve().parent
@@ -27,8 +26,6 @@ def running(kind: str, folder: Path) -> Iterator[int]:
     """The port of a server of that kind; it serves the files of the folder."""
     if kind == "native" and not native.exists():
         pytest.skip("the C++ server is not built: ./test unit builds it")
-    if kind == "python" and not hasattr(allcores, "serve"):
-        pytest.skip("allcores.serve is not there yet")
     with subprocess.Popen(
         [*commands[kind], str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as server:
