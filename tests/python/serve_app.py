@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import allcores
 from allcores import http
 
 router = http.Router()
