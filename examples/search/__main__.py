@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import cache
+import content
 import dump
 import pydocs
 import routes
@@ -142,14 +143,14 @@ def load(options: argparse.Namespace) -> dict[str, object]:
                     f"search: {pages - count:,} pages left out: a later page has the same title",
                     file=sys.stderr,
                 )
-            return routes.data_for(
+            return content.data_for(
                 index, source, "text/xml; charset=utf-8", "allcores search", "Case does not matter."
             )
         folder = cache.made(
             pydocs.cache_name(), lambda part: pydocs.write(part, pydocs.gather(pool))
         )
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
-        return routes.data_for(
+        return content.data_for(
             pydocs.read(folder),
             folder / "source.txt",
             "text/plain; charset=utf-8",

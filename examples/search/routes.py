@@ -1,17 +1,15 @@
-"""What the server answers, from frozen data that every interpreter reads in place."""
+"""What the server answers, from frozen data that every interpreter reads in place.
 
-import html
-import os
-from pathlib import Path
+Imported by every worker, so it imports little itself: what only the start needs is in `content`.
+"""
+
 from typing import Any
 from urllib.parse import quote
 
 import titles
-from progress import amount
 
 from allcores import http
 
-FOLDER = Path(__file__).resolve().parent
 STATIC = {
     "style.css": "text/css; charset=utf-8",
     "search.js": "text/javascript; charset=utf-8",
@@ -24,30 +22,13 @@ POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancesto
 SHOWN = 100
 
 
-def data_for(
-    index: titles.Index, source: Path, content_type: str, name: str, hint: str
-) -> dict[str, Any]:
-    """Everything the handlers need, ready to be frozen."""
-    facts = {
-        "name": html.escape(name),
-        "count": f"{titles.count(index):,}",
-        "source": html.escape(source.name if "xml" in content_type else name),
-        "size": amount(source.stat().st_size),
-        "hint": hint,
-    }
-    return {
-        "index": index,
-        "path": os.fspath(source),
-        "content_type": content_type,
-        "facts": {
-            "titles": titles.count(index),
-            "index_bytes": sum(map(len, index)),
-            "source_bytes": source.stat().st_size,
-        },
-        "page": fill((FOLDER / "page.html").read_text("utf-8"), facts),
-        "stats": fill((FOLDER / "stats.html").read_text("utf-8"), facts),
-        "static": {file: (FOLDER / file).read_text("utf-8") for file in STATIC},
-    }
+def escape(text: str) -> str:
+    """Text as HTML. (`html.escape` does it as well, but with it comes a table of all characters
+    that have names in HTML, in every interpreter.)
+    """
+    for character, entity in (("&", "amp"), ("<", "lt"), (">", "gt"), ('"', "quot"), ("'", "#x27")):
+        text = text.replace(character, f"&{entity};")
+    return text
 
 
 def fill(template: str, values: dict[str, str]) -> str:
@@ -65,9 +46,7 @@ def address(title: str) -> str:
 
 
 def links(found: list[str]) -> str:
-    return "".join(
-        f'<li><a href="{address(title)}">{html.escape(title)}</a></li>' for title in found
-    )
+    return "".join(f'<li><a href="{address(title)}">{escape(title)}</a></li>' for title in found)
 
 
 def front_page(data: Any, query: str) -> Any:
@@ -83,8 +62,8 @@ def front_page(data: Any, query: str) -> Any:
     # The query last: what it has in it is never taken for a place to fill.
     before, _, after = body.partition("{{query}}")
     values = {"status": status, "results": results}
-    before = before.replace("{{query_title}}", html.escape(f"{query} · ") if query else "")
-    body = before + html.escape(query) + fill(after, values)
+    before = before.replace("{{query_title}}", escape(f"{query} · ") if query else "")
+    body = before + escape(query) + fill(after, values)
     return http.Response(body, headers={"Content-Security-Policy": POLICY}, content_type=HTML)
 
 
@@ -106,7 +85,7 @@ def title_page(data: Any, title: str) -> Any:
     body = (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Not found</title>'
         '<link rel="stylesheet" href="/style.css"><main><h1>Not found</h1>'
-        f"<p>There is no page <q>{html.escape(title)}</q>.</p>"
+        f"<p>There is no page <q>{escape(title)}</q>.</p>"
         + (f"<p>Did you mean:</p><ul>{links(near)}</ul>" if near else "")
         + '<p><a href="/">Search</a></p></main></html>'
     )
