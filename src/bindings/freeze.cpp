@@ -89,6 +89,7 @@ PyMethodDef methods[] = {
 }  // namespace
 
 int add_freeze(PyObject* module) {
+    if (data::guard_weak_references() < 0) return -1;
     return PyModule_AddFunctions(module, methods);
 }
 
