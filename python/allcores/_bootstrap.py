@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import io
 import marshal
 import sys
@@ -56,10 +57,8 @@ def finish() -> None:
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except OSError, ValueError, AttributeError:
-            pass
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush_all() if isinstance(stream, LineStream) else stream.flush()
 
 
 class _LineBytes(io.RawIOBase):
@@ -90,8 +89,8 @@ class _LineBytes(io.RawIOBase):
 class LineStream(io.TextIOBase):
     """Standard output or error of a worker: lines go out whole, whoever else is writing.
 
-    Text is kept, per thread, until its line is complete or flush() is called; then it is written at once, under one lock
-    for the whole process. Errors are those of writing: OSError.
+    Text is kept, per thread, until its line is complete or flush() is called; then it is written at
+    once, under one lock for the whole process. Errors are those of writing: OSError.
     """
 
     def __init__(self, original: io.TextIOWrapper) -> None:

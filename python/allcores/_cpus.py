@@ -10,8 +10,8 @@ from pathlib import Path
 def cpu_count() -> int:
     """The number of CPUs that this process may use, at least 1.
 
-    The CPUs of its affinity mask, and no more than the CPU time per second that its control groups (containers) allow,
-    rounded up.
+    The CPUs of its affinity mask, and no more than the CPU time per second that its control groups
+    (containers) allow, rounded up.
     """
     allowed = len(os.sched_getaffinity(0))
     for quota in _quotas(Path("/proc/self"), Path("/sys/fs/cgroup")):
@@ -20,7 +20,7 @@ def cpu_count() -> int:
 
 
 def _quotas(process: Path, mounted: Path) -> Iterator[tuple[int, int]]:
-    """Quota and period, in microseconds, of each group that the process is in and of those above it."""
+    """Quota and period, in µs, of each group that the process is in, and of those above."""
     try:
         lines = (process / "cgroup").read_text().splitlines()
     except OSError:
@@ -35,7 +35,8 @@ def _quotas(process: Path, mounted: Path) -> Iterator[tuple[int, int]]:
             continue
         for root in roots:
             folder = root / group.lstrip("/")
-            # Inside a container the path is the host's and does not exist: the root is the container's own group.
+            # Inside a container the path is the host's and does not exist: the root is the
+            # container's own group.
             folders = [folder, *folder.parents] if folder.exists() else [root]
             for level in folders:
                 quota = _quota_v2(level) if controllers == "" else _quota_v1(level)

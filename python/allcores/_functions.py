@@ -1,7 +1,8 @@
 """How functions and exceptions go from one interpreter to another, as bytes.
 
-A function that the other side can import goes by its name; any other goes by value (cloudpickle): its code, and copies of
-the variables it uses. Frozen objects in it go by their address and are read in place.
+A function that the other side can import goes by its name; any other goes by value (cloudpickle):
+its code, and copies of the variables it uses. Frozen objects in it go by their address and are read
+in place.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from allcores import _core
 class RemoteError(Exception):
     """An exception of another interpreter that has no counterpart here.
 
-    `type_name` is its type, `message` its text, and `traceback` what Python would have printed there.
+    `type_name` is its type, `message` its text, and `traceback` what Python would have printed
+    there.
     """
 
     def __init__(self, type_name: str, message: str, traceback: str) -> None:
@@ -35,7 +37,7 @@ class RemoteError(Exception):
 
 
 class RemoteTraceback(Exception):
-    """The cause of an exception that arrived from another interpreter: its traceback there, as text."""
+    """The cause of an exception that came from another interpreter: its traceback as text."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -53,7 +55,10 @@ def type_name(cls: type) -> str:
 
 
 def describe_exception(error: BaseException) -> tuple[str, str, str, bytes]:
-    """Type, message, traceback and, where it can be had, a pickle of an exception. Called by src/data/remote_error.cpp."""
+    """Type, message, traceback and, where it can be had, a pickle of an exception.
+
+    Called by src/data/remote_error.cpp.
+    """
     try:
         message = str(error)
     except Exception:
@@ -72,10 +77,11 @@ def describe_exception(error: BaseException) -> tuple[str, str, str, bytes]:
 
 
 def arrived_exception(name: str, message: str, text: str, pickled: bytes) -> BaseException:
-    """The exception to raise here for one that was described there. Called by src/data/remote_error.cpp.
+    """The exception to raise here for one that was described there.
 
-    Only an Exception arrives as what it is: SystemExit, KeyboardInterrupt and the like become a RemoteError, so that code
-    in another interpreter can't end this one.
+    Only an Exception arrives as what it is: SystemExit, KeyboardInterrupt and the like become a
+    RemoteError, so that code in another interpreter can't end this one. Called by
+    src/data/remote_error.cpp.
     """
     error: BaseException | None = None
     if pickled:
@@ -118,11 +124,8 @@ def _find(module: str) -> bool:
         path = getattr(sys.modules.get(parent), "__path__", None)
         if path is None:
             return True  # os.path and the like: set up by the parent
-    for finder in (
-        importlib.machinery.FrozenImporter,
-        importlib.machinery.PathFinder,
-        *sys.meta_path,
-    ):
+    finders: list[Any] = [importlib.machinery.FrozenImporter, importlib.machinery.PathFinder]
+    for finder in finders + sys.meta_path:
         try:
             spec = finder.find_spec(module, path, None)
         except Exception:
@@ -150,8 +153,8 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _pickler(file: io.BytesIO) -> Any:
-    import cloudpickle
-    import cloudpickle.cloudpickle as inside
+    import cloudpickle  # type: ignore[import-untyped]
+    import cloudpickle.cloudpickle as inside  # type: ignore[import-untyped]
 
     class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         def persistent_id(self, obj: Any) -> int | None:
@@ -172,7 +175,7 @@ def _pickler(file: io.BytesIO) -> Any:
 
 
 def dumps(obj: Any) -> bytes:
-    """A function (or any other picklable object) as bytes for loads() in another interpreter of this process.
+    """A function (or anything picklable) as bytes for loads() in another interpreter.
 
     Raises TypeError for what can't cross; it names the variable of the function that is to blame.
     """
@@ -225,8 +228,9 @@ def _blame(obj: Any, error: Exception, seen: set[int]) -> str:
             if isinstance(value, types.FunctionType):
                 return f"{_name(obj)} uses {variable}, and {_blame(value, reason, seen)}"
             return (
-                f"{_name(obj)} uses the variable {variable!r}, a {type_name(type(value))}, which cannot go to another "
-                f"interpreter ({reason}); make it inside the function, or pass data that allcores.freeze accepts"
+                f"{_name(obj)} uses the variable {variable!r}, a {type_name(type(value))}, which "
+                f"cannot go to another interpreter ({reason}); make it inside the function, or "
+                "pass data that allcores.freeze accepts"
             )
     return f"{_name(obj)} cannot go to another interpreter: {error}"
 
@@ -234,10 +238,8 @@ def _blame(obj: Any, error: Exception, seen: set[int]) -> str:
 def _variables(function: types.FunctionType) -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = []
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        try:
+        with contextlib.suppress(ValueError):  # an empty cell
             found.append((name, cell.cell_contents))
-        except ValueError:
-            pass
     names: set[str] = set()
     codes = [function.__code__]
     while codes:
@@ -255,7 +257,10 @@ def _variables(function: types.FunctionType) -> list[tuple[str, Any]]:
 
 
 def run_source(source: str) -> Any:
-    """Run source text in this interpreter's __main__; the value of what is one expression, else None."""
+    """Run source text in this interpreter's __main__.
+
+    Returns the value of text that is one expression, else None.
+    """
     namespace = sys.modules["__main__"].__dict__
     code: types.CodeType | None = None
     with contextlib.suppress(SyntaxError):

@@ -23,8 +23,9 @@ if _core._is_main_interpreter():
 class Interpreter:
     """A Python interpreter with its own GIL, on its own thread of this process.
 
-    Calls run there one after another; calls of several interpreters run at the same time. Nothing is shared but what
-    `allcores.freeze` made: arguments and results are copied, modules are imported there.
+    Calls run there one after another; calls of several interpreters run at the same time. Nothing
+    is shared but what `allcores.freeze` made: arguments and results are copied, modules are
+    imported there.
 
         with allcores.Interpreter() as worker:
             worker.call(math.factorial, 1000)
@@ -56,15 +57,16 @@ class Interpreter:
     def call(self, func_or_source: Callable[..., Any] | str, /, *args: Any) -> Any:
         """Run a function there with `args` and return its result; or run source text there.
 
-        Source text runs in the interpreter's __main__, which keeps its variables from call to call. Text that is one
-        expression gives its value, any other None.
+        Source text runs in the interpreter's __main__, which keeps its variables from call to call.
+        Text that is one expression gives its value, any other None.
 
-        Arguments and result may be None, bool, int, float, complex, str, bytes, tuples of these, and frozen data. A
-        function that can be imported goes by name, any other by value with copies of the variables it uses.
+        Arguments and result may be None, bool, int, float, complex, str, bytes, tuples of these,
+        and frozen data. A function that can be imported goes by name, any other by value with
+        copies of the variables it uses.
 
-        Raises what the function raised, with the traceback of the other side as its cause; RemoteError when that can't
-        be had here, or is no Exception (SystemExit, say); TypeError for what can't cross; RuntimeError when the
-        interpreter has ended.
+        Raises what the function raised, with the traceback of the other side as its cause;
+        RemoteError when that can't be had here, or is no Exception (SystemExit, say); TypeError for
+        what can't cross; RuntimeError when the interpreter has ended.
         """
         if isinstance(func_or_source, str):
             if args:
@@ -79,9 +81,10 @@ class Interpreter:
     def destroy(self, timeout: float = 10.0) -> bool:
         """End the interpreter; True when it ended properly.
 
-        Calls that were made before get `timeout` seconds to finish. What still runs then gets a SystemExit, and another
-        second. An interpreter that does not heed that (it swallows the exception, or is in C) is abandoned: it never
-        runs Python again, its memory stays, and the result is False. Doing it twice is fine.
+        Calls that were made before get `timeout` seconds to finish. What still runs then gets a
+        SystemExit, and another second. An interpreter that does not heed that (it swallows the
+        exception, or is in C) is abandoned: it never runs Python again, its memory stays, and the
+        result is False. Doing it twice is fine.
         """
         return self._handle.destroy(float(timeout))
 

@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <memory>
@@ -41,14 +42,21 @@ handle* as_handle(PyObject* self) {
     return reinterpret_cast<handle*>(self);
 }
 
-// What a call brings back. Written by the callee's thread before `done` is set, read by the caller
-// after.
+// What a call brings back. `value` and `error` are written by the callee's thread after it has
+// claimed the state and before `done` is set; the caller reads them after `done`, when they are
+// there.
 struct call_state {
-    enum class outcome { dropped, returned, raised };
-    outcome result = outcome::dropped;
+    enum class outcome { pending, dropped, returned, raised };
+    // From pending once, to what counts: a call that was given up on may still come to its end.
+    std::atomic<outcome> result = outcome::pending;
     std::string value;
     data::remote_error error;
     completion done;
+
+    bool claim(outcome now) {
+        outcome expected = outcome::pending;
+        return result.compare_exchange_strong(expected, now);
+    }
 };
 
 // Sets `done` when the job is gone, run or not.
@@ -57,7 +65,9 @@ struct call_guard {
     explicit call_guard(std::shared_ptr<call_state> shared) : state(std::move(shared)) {}
     call_guard(call_guard&&) noexcept = default;
     ~call_guard() {
-        if (state) state->done.set();
+        if (state == nullptr) return;
+        state->claim(call_state::outcome::dropped);
+        state->done.set();
     }
 };
 
@@ -72,14 +82,14 @@ void run_call(call_state& state, const std::string& callee, bool is_source,
                                                     static_cast<Py_ssize_t>(callee.size())));
         ref values = data::decode_atoms(arguments);
         ref result = checked(PyObject_CallObject(function.get(), values.get()));
-        state.value = data::encode_atoms(result.get(), "the result");
+        std::string value = data::encode_atoms(result.get(), "the result");
         worker::current()->settle();
-        state.result = call_state::outcome::returned;
+        if (state.claim(call_state::outcome::returned)) state.value = std::move(value);
     } catch (...) {
         worker::current()->settle();
         data::set_python_error();
-        state.error = data::remote_error::take();
-        state.result = call_state::outcome::raised;
+        data::remote_error error = data::remote_error::take();
+        if (state.claim(call_state::outcome::raised)) state.error = std::move(error);
     }
 }
 
@@ -154,21 +164,26 @@ PyObject* handle_call(PyObject* self, PyObject* const* arguments, Py_ssize_t cou
             function.assign(bytes, static_cast<std::size_t>(size));
         }
         auto state = std::make_shared<call_state>();
-        const bool posted =
-            callee->post([guard = call_guard(state), function = std::move(function), is_source,
-                          values = data::encode_arguments(arguments[1])] {
+        const bool posted = callee->post(
+            [guard = call_guard(state), function = std::move(function), is_source,
+             values = data::encode_arguments(arguments[1])] {
                 run_call(*guard.state, function, is_source, values);
+            },
+            [state] {
+                if (state->claim(call_state::outcome::dropped)) state->done.set();
             });
         if (!posted) refuse_ended(*callee);
         wait_for(*callee, *state);
-        if (process::get().is_closing() && state->result != call_state::outcome::returned)
+        const auto result = state->result.load();
+        if (process::get().is_closing() && result != call_state::outcome::returned)
             refuse_ended(*callee);
-        switch (state->result) {
+        switch (result) {
             case call_state::outcome::returned:
                 return data::decode_atoms(state->value);
             case call_state::outcome::raised:
                 state->error.raise();
                 throw python_error();
+            case call_state::outcome::pending:
             case call_state::outcome::dropped:
                 break;
         }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "interpreter/interpreter.h"
+#include "interpreter/process.h"
 
 namespace allcores::interpreter {
 
@@ -53,7 +54,7 @@ void forget_attachments() noexcept {
 
 // The end of an interpreter waits until nobody visits it.
 bool interpreter::enter() noexcept {
-    if (!is_alive()) return false;
+    if (generation_ != process::get().generation) return false;
     const std::lock_guard lock(mutex_);
     if (phase_ != phase::running && phase_ != phase::ending) return false;
     visitors_++;

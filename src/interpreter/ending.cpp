@@ -71,7 +71,7 @@ void interpreter::finish() noexcept {
     PyEval_RestoreThread(own_);
     // 1. Jobs that were dropped tell those who wait for them.
     {
-        std::deque<std::move_only_function<void()>> dropped;
+        std::deque<task> dropped;
         const std::lock_guard lock(mutex_);
         dropped.swap(queue_);
     }
@@ -119,13 +119,13 @@ void interpreter::finish() noexcept {
             remain_abandoned();
             return;
         }
+        all.remove(this);
         all.structure.unlock_shared();
     }
     {
         const std::lock_guard lock(mutex_);
         phase_ = phase::ended;
     }
-    all.remove(this);
     ended_.set();
 }
 
@@ -186,21 +186,40 @@ bool interpreter::alone() const noexcept {
     return PyInterpreterState_ThreadHead(state_) == own_ && PyThreadState_Next(own_) == nullptr;
 }
 
+// Those who wait for the job that runs, and for those in the queue, learn that there is no result.
+void interpreter::tell_waiting() noexcept {
+    std::deque<task> dropped;
+    std::function<void()> running;
+    {
+        const std::lock_guard lock(mutex_);
+        dropped.swap(queue_);
+        running.swap(when_abandoned_);
+    }
+    if (running) running();
+}
+
+// Out of CPython's list and ours, with no fork in between, which would put it back.
+void interpreter::forget_abandoned() noexcept {
+    process& all = process::get();
+    const std::shared_lock no_fork_now(all.structure);
+    unlink_from_runtime(state_);
+    all.remove(this);
+}
+
 // On its own thread, attached: it can't end (a thread of its own sleeps in C, say), so nobody runs
 // in it any more. The GIL is never let go.
 void interpreter::remain_abandoned() noexcept {
     stop_other_threads(own_);
-    unlink_from_runtime(state_);
     {
         const std::lock_guard lock(mutex_);
         phase_ = phase::abandoned;
     }
-    process::get().remove(this);
+    forget_abandoned();
     ended_.set();
 }
 
 bool interpreter::begin_ending(bool drop_queue) noexcept {
-    std::deque<std::move_only_function<void()>> dropped;
+    std::deque<task> dropped;
     bool begun = false;
     {
         const std::lock_guard lock(mutex_);
@@ -309,6 +328,7 @@ interpreter::ending interpreter::abandon() noexcept {
         phase_ = phase::abandoned;
     }
     wake_.notify_all();
+    tell_waiting();
     // 2. Take the GIL, on a thread of its own: code in C may hold it for ever. Then it is taken
     // when it is let go.
     if (state_ != nullptr) {
@@ -318,9 +338,8 @@ interpreter::ending interpreter::abandon() noexcept {
             static_cast<void>(frozen_.wait(freeze_patience));
         }
         // 3. CPython forgets it.
-        unlink_from_runtime(state_);
+        forget_abandoned();
     }
-    process::get().remove(this);
     ended_.set();
     return ending::abandoned;
 }

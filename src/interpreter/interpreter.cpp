@@ -132,8 +132,7 @@ bool interpreter::start() {
     process& all = process::get();
     PyInterpreterConfig config{};
     config.use_main_obmalloc = 0;
-    config.allow_fork =
-        0;  // os.fork is refused here (threads of others would be missing); subprocess works
+    config.allow_fork = 0;  // os.fork is refused here; subprocess works
     config.allow_exec = 1;
     config.allow_threads = 1;
     config.allow_daemon_threads = 1;
@@ -149,19 +148,19 @@ bool interpreter::start() {
                        (status.err_msg != nullptr ? status.err_msg : "out of memory");
             out_of_memory_ =
                 status.err_msg == nullptr || std::strstr(status.err_msg, "memory") != nullptr;
+        } else {
+            // Before a fork can come: it must find all of ours.
+            state_ = own_->interp;
+            id_ = PyInterpreterState_GetID(state_);
+            const std::lock_guard lock(all.mutex);
+            all.interpreters.push_back(shared_from_this());
         }
     }
     if (!made) {
         started_.set();
         return false;
     }
-    state_ = own_->interp;
-    id_ = PyInterpreterState_GetID(state_);
     try {
-        {
-            const std::lock_guard lock(all.mutex);
-            all.interpreters.push_back(shared_from_this());
-        }
         boot();
     } catch (...) {
         data::set_python_error();
@@ -202,46 +201,46 @@ void interpreter::boot() {
     checked(PyObject_CallMethod(bootstrap.get(), "start", "Os", inherited.get(), name_.c_str()));
 }
 
-bool interpreter::post(std::move_only_function<void()> job) {
+bool interpreter::post(std::move_only_function<void()> job, std::function<void()> when_abandoned) {
     if (generation_ != process::get().generation) return false;
     {
         const std::lock_guard lock(mutex_);
         if (phase_ != phase::running) return false;
-        queue_.push_back(std::move(job));
+        queue_.push_back({std::move(job), std::move(when_abandoned)});
     }
     wake_.notify_all();
+    return true;
+}
+
+// The next job of the queue, if there is one. With the mutex held.
+bool interpreter::take_job(task& next) noexcept {
+    if (queue_.empty() || phase_ == phase::abandoned) return false;
+    next = std::move(queue_.front());
+    queue_.pop_front();
+    when_abandoned_ = std::move(next.when_abandoned);
     return true;
 }
 
 // Until it is to end: waits detached, runs jobs attached.
 void interpreter::serve() {
     for (;;) {
-        std::move_only_function<void()> job;
+        task next;
+        std::vector<PyThreadState*> orphans;
         {
             std::unique_lock lock(mutex_);
             wake_.wait(lock, [&] {
                 return !queue_.empty() || !orphans_.empty() || phase_ != phase::running;
             });
-            if (phase_ == phase::abandoned) return;
-            if (queue_.empty() && orphans_.empty()) return;
-            if (!queue_.empty()) {
-                job = std::move(queue_.front());
-                queue_.pop_front();
-            }
+            orphans.swap(orphans_);
+            if (!take_job(next) && orphans.empty()) return;
         }
         PyEval_RestoreThread(own_);
-        while (job) {
-            run(job);
-            job = {};
+        while (next.job) {
+            run(next);
+            next = {};
             const std::lock_guard lock(mutex_);
-            if (queue_.empty() || phase_ == phase::abandoned) break;
-            job = std::move(queue_.front());
-            queue_.pop_front();
-        }
-        std::vector<PyThreadState*> orphans;
-        {
-            const std::lock_guard lock(mutex_);
-            orphans.swap(orphans_);
+            when_abandoned_ = {};
+            if (!take_job(next)) break;
         }
         for (PyThreadState* orphan : orphans) {
             PyThreadState_Clear(orphan);
@@ -251,10 +250,10 @@ void interpreter::serve() {
     }
 }
 
-void interpreter::run(std::move_only_function<void()>& job) noexcept {
+void interpreter::run(task& next) noexcept {
     running_.store(++jobs_started_);
     try {
-        job();
+        next.job();
     } catch (...) {
         data::set_python_error();
     }

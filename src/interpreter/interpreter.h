@@ -68,9 +68,12 @@ class interpreter : public std::enable_shared_from_this<interpreter> {
     bool is_alive() const;
 
     // Queues a job for the interpreter's own thread, run with its GIL, in order. False when it is
-    // ending: then, and when the interpreter ends before the job's turn, the job is destroyed
-    // unrun, on any thread and without a GIL, so what it holds must be plain data.
-    [[nodiscard]] bool post(std::move_only_function<void()> job);
+    // ending. When the interpreter ends before the job's turn, the job is destroyed unrun, on any
+    // thread and without a GIL, so what it holds must be plain data. When the interpreter is
+    // abandoned while the job runs, the job is never over; `when_abandoned` is called then,
+    // likewise.
+    [[nodiscard]] bool post(std::move_only_function<void()> job,
+                            std::function<void()> when_abandoned = {});
     // Raises an exception in the Python code of the job that runs now, soon; nothing when idle.
     // Returns at once, and never waits for the GIL. Code that is in C sees it when it is back in
     // Python.
@@ -100,12 +103,18 @@ class interpreter : public std::enable_shared_from_this<interpreter> {
     // deleting.
     enum class phase { starting, running, ending, deleting, ended, abandoned };
 
+    struct task {
+        std::move_only_function<void()> job;
+        std::function<void()> when_abandoned;
+    };
+
     // On its own thread (interpreter.cpp, ending.cpp).
     static void* thread_main(void* self) noexcept;
     bool start();
     void boot();
     void serve();
-    void run(std::move_only_function<void()>& job) noexcept;
+    void run(task& next) noexcept;
+    bool take_job(task& next) noexcept;
     void finish() noexcept;
     void wind_down_python() noexcept;
     bool end_daemon_threads() noexcept;
@@ -117,6 +126,8 @@ class interpreter : public std::enable_shared_from_this<interpreter> {
     bool begin_ending(bool drop_queue) noexcept;
     ending wait_for_end(milliseconds at_most, const gives_up& giving_up, bool& gave_up);
     ending abandon() noexcept;
+    void tell_waiting() noexcept;
+    void forget_abandoned() noexcept;
     static void* freezer_main(void* self) noexcept;
     static void* interrupter_main(void* request) noexcept;
 
@@ -150,7 +161,8 @@ class interpreter : public std::enable_shared_from_this<interpreter> {
     mutable std::mutex mutex_;  // guards what follows; never held while waiting for a GIL
     std::condition_variable wake_;
     phase phase_ = phase::starting;
-    std::deque<std::move_only_function<void()>> queue_;
+    std::deque<task> queue_;
+    std::function<void()> when_abandoned_;  // of the job that runs
     std::size_t visitors_ = 0;
     std::vector<PyThreadState*> cached_;   // of other OS threads
     std::vector<PyThreadState*> orphans_;  // of those that ended

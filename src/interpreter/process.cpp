@@ -80,16 +80,16 @@ void process::before_fork() {
         all.structure.lock();
     }
     const std::lock_guard lock(all.mutex);
-    for (const auto& each : all.interpreters) unlink_from_runtime(each->state_);
+    all.unlinked.clear();
+    for (const auto& each : all.interpreters) {
+        if (unlink_from_runtime(each->state_)) all.unlinked.push_back(each->state_);
+    }
 }
 
 // 3. Back into the list.
 void process::after_fork_in_parent() noexcept {
     process& all = get();
-    {
-        const std::lock_guard lock(all.mutex);
-        for (const auto& each : all.interpreters) relink_to_runtime(each->state_);
-    }
+    for (PyInterpreterState* each : all.unlinked) relink_to_runtime(each);
     all.structure.unlock();
 }
 

@@ -4,10 +4,12 @@
 // Process-wide state, all of it in one object that is made on first use and never destroyed
 // (threads may use it while the process exits), and made anew in the child of a fork (locks that
 // other threads held there are never freed):
-//   interpreters, creating, made, closing, inherited   guarded by `mutex`
-//   structure      held shared while CPython makes or deletes an interpreter, exclusively across a
-//   fork output         held while a worker writes lines (interpreter/output.h) generation counts
-//   forks; constant within one object
+//   interpreters, creating, made, closing, inherited
+//              guarded by `mutex`
+//   structure  held shared while CPython makes or deletes an interpreter, exclusively across a fork
+//   unlinked   what a fork took out of CPython's list; guarded by `structure`, held exclusively
+//   output     held while a worker writes lines (interpreter/output.h)
+//   generation counts forks; constant within one object
 #pragma once
 #include <condition_variable>
 #include <memory>
@@ -32,6 +34,7 @@ struct process {
     std::string inherited;
 
     std::shared_mutex structure;
+    std::vector<PyInterpreterState*> unlinked;
     std::mutex output;
     unsigned generation = 0;
 

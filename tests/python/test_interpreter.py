@@ -5,9 +5,8 @@ import math
 import os
 import threading
 
-import pytest
-
 import allcores
+import pytest
 from allcores import Interpreter, RemoteError
 
 
@@ -116,7 +115,7 @@ def test_a_closure_that_cannot_cross_names_the_variable(worker):
     def outer():
         return locked()
 
-    with pytest.raises(TypeError, match="variable 'lock', a _thread.lock"):
+    with pytest.raises(TypeError, match=r"variable 'lock', a _thread\.lock"):
         worker.call(locked)
     with pytest.raises(TypeError, match=r"uses locked, and .*variable 'lock'"):
         worker.call(outer)
