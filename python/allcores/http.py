@@ -93,7 +93,7 @@ class Router:
     def route(
         self, pattern: str, methods: Iterable[str] = ("GET",)
     ) -> Callable[[Handler], Handler]:
-        """A decorator that adds a handler. ValueError for a pattern that is none or that is taken."""
+        """Decorate a handler. ValueError for a pattern that is none or that is taken."""
         if isinstance(methods, str):
             raise ValueError(f"methods is a list of names, not {methods!r}")
         names = [method.upper() for method in methods]
