@@ -153,8 +153,8 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _pickler(file: io.BytesIO) -> Any:
-    import cloudpickle  # type: ignore[import-untyped]
-    import cloudpickle.cloudpickle as inside  # type: ignore[import-untyped]
+    import cloudpickle
+    import cloudpickle.cloudpickle as inside
 
     class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         def persistent_id(self, obj: Any) -> int | None:

@@ -1,4 +1,5 @@
-// allcores._core: the extension module. Multi-phase init (PEP 489), one module object per interpreter, no static state.
+// allcores._core: the extension module. Multi-phase init (PEP 489), one module object per
+// interpreter, no static state.
 #include "bindings/module.h"
 
 namespace {
@@ -27,10 +28,19 @@ PyModuleDef_Slot slots[] = {
 };
 
 PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "allcores._core", "The C++ part of allcores; use the allcores package.", 0, nullptr, slots,
-    nullptr, nullptr, nullptr,
+    PyModuleDef_HEAD_INIT,
+    "allcores._core",
+    "The C++ part of allcores; use the allcores package.",
+    0,
+    nullptr,
+    slots,
+    nullptr,
+    nullptr,
+    nullptr,
 };
 
 }  // namespace
 
-PyMODINIT_FUNC PyInit__core() { return PyModuleDef_Init(&definition); }
+PyMODINIT_FUNC PyInit__core() {
+    return PyModuleDef_Init(&definition);
+}

@@ -1,10 +1,12 @@
-// The extension module's parts: each file of bindings/ adds its own functions and types to the module.
+// The extension module's parts: each file of bindings/ adds its own functions and types to the
+// module.
 #pragma once
 #include <Python.h>
 
 namespace allcores::bindings {
 
-// Each returns 0, or -1 with a Python exception set. Called once per interpreter, with its GIL held.
+// Each returns 0, or -1 with a Python exception set. Called once per interpreter, with its GIL
+// held.
 int add_freeze(PyObject* module);
 int add_interpreter(PyObject* module);
 int add_http(PyObject* module);

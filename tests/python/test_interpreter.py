@@ -5,8 +5,9 @@ import math
 import os
 import threading
 
-import allcores
 import pytest
+
+import allcores
 from allcores import Interpreter, RemoteError
 
 

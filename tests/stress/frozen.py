@@ -1,9 +1,11 @@
-"""Frozen data under stress: every operation of the frozen types from all interpreters at once, with GC, interning, freezing and
-thawing, and interpreters coming and going.
+"""Frozen data under stress: every operation of the frozen types from all interpreters at once.
+
+With GC, interning, freezing and thawing, and interpreters coming and going.
 
     ./py tests/stress/frozen.py [SECONDS]
 
-A write into frozen memory, or a race, ends the process with a signal. Exit status 0 when nothing went wrong.
+A write into frozen memory, or a race, ends the process with a signal. Exit status 0 when nothing
+went wrong.
 """
 
 import gc
@@ -106,9 +108,8 @@ def main(seconds: float) -> int:
         for value in samples:
             repr(value)
         threads[0].join(0.05)
-    print(
-        f"{interpreters} interpreters, {rounds} rounds, {allcores._core.frozen_bytes() >> 20} MiB frozen"
-    )
+    frozen_mib = allcores._core.frozen_bytes() >> 20
+    print(f"{interpreters} interpreters, {rounds} rounds, {frozen_mib} MiB frozen")
     if wrong or interpreters < len(threads):
         print("wrong:", *wrong, sep="\n  ")
         return 1
