@@ -10,7 +10,7 @@ import sys
 import threading
 from typing import Any
 
-from allcores import _core
+from allcores import _core, extensions
 
 
 def inherit() -> bytes:
@@ -40,6 +40,7 @@ def start(inherited: dict[str, Any], name: str) -> None:
         sys.set_int_max_str_digits(inherited["int_max_str_digits"])
         sys.dont_write_bytecode = inherited["dont_write_bytecode"]
         sys.pycache_prefix = inherited["pycache_prefix"]
+    extensions.install()
     threading.main_thread().name = name
     for stream_name in ("stdout", "stderr"):
         stream = getattr(sys, stream_name)

@@ -11,6 +11,7 @@ constexpr add_part parts[] = {
     allcores::bindings::add_freeze,
     allcores::bindings::add_interpreter,
     allcores::bindings::add_http,
+    allcores::bindings::add_image,
 };
 
 int execute(PyObject* module) {

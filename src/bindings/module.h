@@ -10,5 +10,6 @@ namespace allcores::bindings {
 int add_freeze(PyObject* module);
 int add_interpreter(PyObject* module);
 int add_http(PyObject* module);
+int add_image(PyObject* module);
 
 }  // namespace allcores::bindings

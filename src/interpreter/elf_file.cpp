@@ -1,0 +1,196 @@
+// Reading the dynamic section of an ELF file, from its bytes.
+#include "interpreter/elf_file.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace allcores::interpreter {
+namespace {
+
+#if defined(__x86_64__)
+constexpr auto this_machine = EM_X86_64;
+#elif defined(__aarch64__)
+constexpr auto this_machine = EM_AARCH64;
+#else
+constexpr auto this_machine = EM_NONE;  // no file is for it: every extension loads as always
+#endif
+
+constexpr unsigned gnu_hash_chain_end = 1;
+
+std::vector<std::string_view> split(std::string_view list) {
+    std::vector<std::string_view> parts;
+    while (!list.empty()) {
+        const std::size_t end = std::min(list.find(':'), list.size());
+        if (end > 0) parts.push_back(list.substr(0, end));
+        list.remove_prefix(std::min(end + 1, list.size()));
+    }
+    return parts;
+}
+
+}  // namespace
+
+template <class T>
+const T* elf_file::at(std::size_t offset, std::size_t count) const {
+    if (offset > bytes_.size() || count > (bytes_.size() - offset) / sizeof(T) ||
+        offset % alignof(T) != 0) {
+        throw elf_error("a table lies outside of the file");
+    }
+    return reinterpret_cast<const T*>(bytes_.data() + offset);
+}
+
+elf_file::elf_file(std::span<const std::byte> bytes) : bytes_(bytes) {
+    const auto& header = *at<ElfW(Ehdr)>(0);
+    if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) throw elf_error("it is not an ELF file");
+    if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != ELFDATA2LSB ||
+        header.e_machine != this_machine || header.e_type != ET_DYN ||
+        header.e_phentsize != sizeof(ElfW(Phdr))) {
+        throw elf_error("it is not a shared object for this machine");
+    }
+    const auto* programs = at<ElfW(Phdr)>(header.e_phoff, header.e_phnum);
+    const ElfW(Phdr)* dynamic = nullptr;
+    for (const auto& program : std::span(programs, header.e_phnum)) {
+        if (program.p_type == PT_DYNAMIC) dynamic = &program;
+        if (program.p_type == PT_GNU_RELRO) closed_ = {program.p_vaddr, program.p_memsz};
+        if (program.p_type != PT_LOAD) continue;
+        at<std::byte>(program.p_offset, program.p_filesz);
+        segments_.push_back({program.p_vaddr, program.p_offset, program.p_filesz,
+                             (program.p_flags & PF_W) != 0, (program.p_flags & PF_X) != 0});
+    }
+    if (dynamic == nullptr) throw elf_error("it has no dynamic section");
+    read_dynamic(dynamic->p_offset, dynamic->p_filesz);
+}
+
+void elf_file::read_dynamic(std::size_t offset, std::size_t size) {
+    const std::size_t count = size / sizeof(ElfW(Dyn));
+    std::vector<std::uint64_t> needed;
+    std::optional<std::uint64_t> soname, rpath, runpath;
+    std::uint64_t strings = 0;
+    for (const auto& entry : std::span(at<ElfW(Dyn)>(offset, count), count)) {
+        const std::uint64_t value = entry.d_un.d_val;
+        if (entry.d_tag == DT_NULL) break;
+        switch (entry.d_tag) {
+            case DT_STRTAB:
+                strings = value;
+                break;
+            case DT_STRSZ:
+                strings_size_ = value;
+                break;
+            case DT_SYMTAB:
+                symbols_ = value;
+                break;
+            case DT_HASH:
+                hash_ = value;
+                break;
+            case DT_GNU_HASH:
+                gnu_hash_ = value;
+                break;
+            case DT_VERNEED:
+                versions_needed_ = value;
+                break;
+            case DT_NEEDED:
+                needed.push_back(value);
+                break;
+            case DT_SONAME:
+                soname = value;
+                break;
+            case DT_RPATH:
+                rpath = value;
+                break;
+            case DT_RUNPATH:
+                runpath = value;
+                break;
+            case DT_TEXTREL:
+                text_relocations_ = true;
+                break;
+            case DT_FLAGS:
+                text_relocations_ |= (value & DF_TEXTREL) != 0;
+                break;
+            default:
+                break;
+        }
+    }
+    strings_ = offset_of(strings, strings_size_);
+    for (const std::uint64_t index : needed) needed_.push_back(text(index));
+    names_ = std::move(needed);
+    if (soname) {
+        soname_ = text(*soname);
+        names_.push_back(*soname);
+    }
+    if (runpath || rpath) search_path_ = split(text(runpath ? *runpath : *rpath));
+    inherited_ = rpath && !runpath;
+}
+
+// Where the file keeps what will be at `address`.
+std::size_t elf_file::offset_of(std::uint64_t address, std::size_t size) const {
+    for (const segment& part : segments_) {
+        if (address >= part.address && address - part.address <= part.size &&
+            size <= part.size - (address - part.address)) {
+            return part.offset + (address - part.address);
+        }
+    }
+    throw elf_error("a table lies outside of its segments");
+}
+
+std::string_view elf_file::text(std::uint64_t index) const {
+    if (index >= strings_size_) throw elf_error("a name lies outside of its table");
+    const char* start = at<char>(strings_ + index, strings_size_ - index);
+    const void* end = std::memchr(start, 0, strings_size_ - index);
+    if (end == nullptr) throw elf_error("a name does not end");
+    return {start, static_cast<const char*>(end)};
+}
+
+// The table of symbols does not say how long it is; the hash tables, of which one is there, do.
+std::size_t elf_file::symbol_count() const {
+    if (hash_ != 0) return at<std::uint32_t>(offset_of(hash_, 8), 2)[1];
+    if (gnu_hash_ == 0) return 0;
+    const auto* header = at<std::uint32_t>(offset_of(gnu_hash_, 16), 4);
+    const std::size_t bucket_count = header[0], first = header[1], bloom_size = header[2];
+    const std::uint64_t buckets_address = gnu_hash_ + 16 + bloom_size * sizeof(ElfW(Addr));
+    const auto buckets =
+        std::span(at<std::uint32_t>(offset_of(buckets_address, bucket_count * 4), bucket_count),
+                  bucket_count);
+    std::size_t last = 0;
+    for (const std::uint32_t bucket : buckets) last = std::max<std::size_t>(last, bucket);
+    if (last < first) return 0;  // it defines nothing
+    const std::uint64_t chains_address = buckets_address + bucket_count * 4;
+    for (;; last++) {
+        const auto at_chain = offset_of(chains_address + (last - first) * 4, 4);
+        if ((*at<std::uint32_t>(at_chain) & gnu_hash_chain_end) != 0) return last + 1;
+    }
+}
+
+std::vector<elf_file::patch> elf_file::make_unique_symbols_global() const {
+    std::vector<patch> patches;
+    const std::size_t count = symbol_count();
+    if (count == 0 || symbols_ == 0) return patches;
+    if (count > bytes_.size() / sizeof(ElfW(Sym))) throw elf_error("its symbols have no end");
+    const std::size_t table = offset_of(symbols_, count * sizeof(ElfW(Sym)));
+    const auto* symbols = at<ElfW(Sym)>(table, count);
+    for (std::size_t i = 0; i < count; i++) {
+        const unsigned char info = symbols[i].st_info;
+        if (ELF64_ST_BIND(info) != STB_GNU_UNIQUE) continue;
+        const unsigned char global = ELF64_ST_INFO(STB_GLOBAL, ELF64_ST_TYPE(info));
+        patches.push_back({table + i * sizeof(ElfW(Sym)) + offsetof(ElfW(Sym), st_info),
+                           std::string(1, static_cast<char>(global))});
+    }
+    return patches;
+}
+
+std::vector<elf_file::patch> elf_file::rename(std::string_view from, std::string_view to) const {
+    if (from.size() != to.size()) throw elf_error("a name can only change at equal length");
+    std::vector<patch> patches;
+    const auto add = [&](std::uint64_t index) {
+        if (text(index) == from) patches.push_back({strings_ + index, std::string(to)});
+    };
+    for (const std::uint64_t index : names_) add(index);
+    // The versions that it needs name the files they come from once more.
+    for (std::uint64_t address = versions_needed_; address != 0;) {
+        const auto& entry = *at<ElfW(Verneed)>(offset_of(address, sizeof(ElfW(Verneed))));
+        add(entry.vn_file);
+        if (entry.vn_next == 0) break;
+        address += entry.vn_next;
+    }
+    return patches;
+}
+
+}  // namespace allcores::interpreter

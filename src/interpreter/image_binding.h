@@ -1,0 +1,32 @@
+// Changing what a loaded shared object calls: the entries of its global offset table for some
+// names.
+//
+// To be used after dlopen(), before any of its functions runs on another thread: the entries are
+// plain memory. Callable from any thread.
+#pragma once
+#include <link.h>
+
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <string_view>
+
+#include "interpreter/elf_file.h"
+#include "interpreter/image_file.h"
+
+namespace allcores::interpreter {
+
+// For every imported name: what to bind it to, or null to leave it.
+using chooser = std::function<void*(std::string_view name)>;
+
+// Rebinds the imports of one object, and returns how many entries changed. Throws
+// std::system_error when its memory can't be made writable.
+std::size_t bind_imports(const link_map& object, const elf_file& parts, const chooser& choose);
+
+// Lets code and constants that are equal to the original's be the original's, whose memory all
+// images and the main interpreter share, and gives back that of the copy. Where it can't it leaves
+// them.
+void share_constants(const link_map& object, const mapped_file& original, const elf_file& parts,
+                     std::span<const elf_file::patch> patches, image_file& copy) noexcept;
+
+}  // namespace allcores::interpreter

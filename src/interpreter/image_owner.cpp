@@ -1,0 +1,167 @@
+// PyGILState_Ensure and its kin, for the images of one interpreter.
+#include "interpreter/image_owner.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+
+// Exported by CPython 3.14 and 3.15 (pycore_ceval.h); Py_AddPendingCall is this for the main one.
+extern "C" int _PyEval_AddPendingCall(PyInterpreterState* interpreter, int (*function)(void*),
+                                      void* argument, int flags);
+
+namespace allcores::interpreter {
+namespace {
+
+constexpr std::uint32_t shut_bit = 1u << 31;
+
+struct owner {
+    // Written by add() before any image knows the number; read by every thread that is in an image.
+    std::int64_t id = -1;
+    PyInterpreterState* state = nullptr;  // valid while the gate is open, or somebody is inside
+    // The gate: bit 31: shut; below: how many are inside. All operations are sequentially
+    // consistent; close() waits until leave() has counted the last one down.
+    std::atomic<std::uint32_t> gate = 0;
+
+    bool enter() noexcept {
+        if ((gate.fetch_add(1) & shut_bit) == 0) return true;
+        gate.fetch_sub(1);
+        return false;
+    }
+    void leave() noexcept { gate.fetch_sub(1); }
+};
+
+owner owners[image_owner::capacity];
+std::atomic<std::size_t> used = 0;  // counts; pairs with nothing
+
+// A thread that came from outside into an owner, innermost first; one list for each thread. Nothing
+// here has a destructor: threads come here while their thread-locals are being destroyed, too.
+struct visit {
+    PyThreadState* made;
+    PyThreadState* before;
+    visit* outer;
+};
+thread_local visit* innermost = nullptr;
+
+// Where CPython 3.14 lets a thread hang that comes after the end.
+[[noreturn]] void hang() noexcept {
+    if (PyThreadState_GetUnchecked() != nullptr) PyEval_SaveThread();
+    for (;;) pause();
+}
+
+PyGILState_STATE ensure(std::size_t number) noexcept {
+    owner& own = owners[number];
+    // A thread of the owner's (its worker, a threading.Thread, one that came in here before) goes
+    // CPython's own way, so that its running loop, context and depth of recursion stay those of its
+    // one state. Numbers of interpreters are never used twice, so this can't be another one.
+    PyThreadState* last = PyGILState_GetThisThreadState();
+    if (last != nullptr && PyInterpreterState_GetID(PyThreadState_GetInterpreter(last)) == own.id)
+        return PyGILState_Ensure();
+    if (!own.enter()) hang();
+    PyThreadState* made = PyThreadState_New(own.state);
+    auto* entry = static_cast<visit*>(PyMem_RawMalloc(sizeof(visit)));
+    if (made == nullptr || entry == nullptr)
+        Py_FatalError("no memory for a thread that enters an interpreter");
+    *entry = {made, PyThreadState_Swap(made), innermost};  // leaves the interpreter it was in
+    innermost = entry;
+    return PyGILState_UNLOCKED;
+}
+
+void release(std::size_t number, PyGILState_STATE before) noexcept {
+    visit* entry = innermost;
+    // Whatever was ensured inside of a visit went CPython's own way and counted its state up.
+    if (entry == nullptr || entry->made != PyThreadState_GetUnchecked() ||
+        entry->made->gilstate_counter != 1) {
+        PyGILState_Release(before);
+        return;
+    }
+    innermost = entry->outer;
+    PyThreadState_Clear(entry->made);
+    PyThreadState_Swap(entry->before);
+    PyThreadState_Delete(entry->made);
+    PyMem_RawFree(entry);
+    owners[number].leave();
+}
+
+// To code in an image its owner is the only interpreter there is.
+PyInterpreterState* main_interpreter(std::size_t number) noexcept {
+    return owners[number].state;
+}
+
+int add_pending_call(std::size_t number, int (*function)(void*), void* argument) noexcept {
+    owner& own = owners[number];
+    if (!own.enter()) return -1;
+    const int result = _PyEval_AddPendingCall(own.state, function, argument, 0);
+    own.leave();
+    return result;
+}
+
+// The calls carry no argument that could say whose they are, so each owner has functions of its
+// own.
+struct entry_points {
+    PyGILState_STATE (*ensure)();
+    void (*release)(PyGILState_STATE);
+    PyInterpreterState* (*main_interpreter)();
+    int (*add_pending_call)(int (*)(void*), void*);
+};
+
+template <std::size_t Number>
+constexpr entry_points entry_points_of = {
+    [] { return ensure(Number); },
+    [](PyGILState_STATE before) { release(Number, before); },
+    [] { return main_interpreter(Number); },
+    [](int (*function)(void*), void* argument) {
+        return add_pending_call(Number, function, argument);
+    },
+};
+
+template <std::size_t... Number>
+constexpr std::array<entry_points, sizeof...(Number)> all_of(std::index_sequence<Number...>) {
+    return {entry_points_of<Number>...};
+}
+constexpr auto table = all_of(std::make_index_sequence<image_owner::capacity>());
+
+}  // namespace
+
+std::size_t image_owner::add() {
+    const std::size_t number = used.fetch_add(1);
+    if (number >= capacity) {
+        used.fetch_sub(1);
+        throw std::runtime_error("this process has had " + std::to_string(capacity) +
+                                 " interpreters with C extensions of their own, and can have no "
+                                 "more; keep interpreters instead of replacing them");
+    }
+    owners[number].state = PyInterpreterState_Get();
+    owners[number].id = PyInterpreterState_GetID(owners[number].state);
+    return number;
+}
+
+void image_owner::shut(std::size_t number) noexcept {
+    owners[number].gate.fetch_or(shut_bit);
+}
+
+bool image_owner::close(std::size_t number, std::chrono::milliseconds at_most) noexcept {
+    shut(number);
+    const auto deadline = std::chrono::steady_clock::now() + at_most;
+    while ((owners[number].gate.load() & ~shut_bit) != 0) {
+        if (std::chrono::steady_clock::now() >= deadline) return false;
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return true;
+}
+
+void* image_owner::replacement(std::size_t number, std::string_view name) noexcept {
+    const entry_points& own = table[number];
+    if (name == "PyGILState_Ensure") return reinterpret_cast<void*>(own.ensure);
+    if (name == "PyGILState_Release") return reinterpret_cast<void*>(own.release);
+    if (name == "PyInterpreterState_Main") return reinterpret_cast<void*>(own.main_interpreter);
+    if (name == "Py_AddPendingCall") return reinterpret_cast<void*>(own.add_pending_call);
+    return nullptr;
+}
+
+}  // namespace allcores::interpreter

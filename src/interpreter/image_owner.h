@@ -1,0 +1,42 @@
+// Who owns an image, for the few calls of CPython that would otherwise mean the main interpreter.
+//
+// A library's own thread that comes to Python says PyGILState_Ensure(), and CPython takes it into
+// the main interpreter. In an image that would mix two interpreters' objects, so there these calls
+// lead here (interpreter/image_binding.h): a set of functions for each owner, which knows it by its
+// number.
+//
+// An owner is entered by any thread, as long as its gate is open. close() shuts the gate and waits
+// for those inside; the owner's interpreter calls it where CPython's own end would begin to refuse
+// threads, after its atexit functions. A thread that comes later hangs, as it would at the end of
+// the main interpreter.
+#pragma once
+#include <Python.h>
+
+#include <chrono>
+#include <cstddef>
+#include <string_view>
+
+namespace allcores::interpreter {
+
+class image_owner {
+ public:
+    // Numbers are not used twice, as the images that know them are never unloaded.
+    static constexpr std::size_t capacity = 1024;
+
+    // The current interpreter becomes an owner. With its GIL. Throws std::runtime_error when all
+    // numbers are used.
+    static std::size_t add();
+    // Shuts the gate and waits at most so long for those inside. Detached, from any thread. False
+    // when somebody is still inside.
+    [[nodiscard]] static bool close(std::size_t number, std::chrono::milliseconds at_most) noexcept;
+    // Shuts the gate and does not wait.
+    static void shut(std::size_t number) noexcept;
+
+    // Whether images call something else by that name.
+    static bool replaces(std::string_view name) noexcept { return replacement(0, name) != nullptr; }
+    // What an image of this owner should call instead of CPython's function of that name; null: the
+    // same. From any thread.
+    static void* replacement(std::size_t number, std::string_view name) noexcept;
+};
+
+}  // namespace allcores::interpreter

@@ -1,0 +1,351 @@
+// Making images: what is copied, what is shared, under which names.
+#include "interpreter/image_set.h"
+
+#include <dlfcn.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "data/guarded.h"
+#include "interpreter/attach.h"
+#include "interpreter/elf_file.h"
+#include "interpreter/image_binding.h"
+#include "interpreter/image_file.h"
+#include "interpreter/image_owner.h"
+
+namespace allcores::interpreter {
+namespace {
+
+using data::checked;
+using data::ref;
+
+// Libraries that stay one for the process, each with its reason:
+//   thread-safe, with a pool of threads that is sized for the machine: BLAS, OpenMP, TBB;
+//   a language's run-time, which is made for all that a process runs;
+//   Python and the C library themselves.
+constexpr std::array shared_libraries = {
+    "libopenblas", "libscipy_openblas", "libmkl_",     "libgomp",   "libomp",   "libiomp",
+    "libtbb",      "libgfortran",       "libquadmath", "libstdc++", "libgcc_s", "libpython",
+    "libc.so",     "libm.so",           "libpthread",  "libdl.",    "librt.",   "ld-linux",
+};
+
+constexpr std::size_t soname_prefix = 6;  // of a soname, what is made its own
+
+bool is_shared_library(std::string_view file_name) {
+    return std::ranges::any_of(shared_libraries,
+                               [&](const char* start) { return file_name.starts_with(start); });
+}
+
+// The same length, and a start that no other name has.
+std::string unique_soname(std::string_view soname) {
+    constexpr std::string_view digits =
+        "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    static std::atomic<std::uint64_t> next = 0;  // counts; pairs with nothing
+    std::uint64_t number = next.fetch_add(1, std::memory_order_relaxed);
+    std::string name(soname);
+    name[0] = '~';
+    for (std::size_t i = soname_prefix - 1; i > 0; i--) {
+        name[i] = digits[number % digits.size()];
+        number /= digits.size();
+    }
+    return name;
+}
+
+std::string folder_of(const std::string& path) {
+    return std::filesystem::path(path).parent_path().string();
+}
+
+std::string name_of(const std::string& path) {
+    return std::filesystem::path(path).filename().string();
+}
+
+// The folders of a search path, with $ORIGIN filled in.
+std::vector<std::string> folders_of(const elf_file& parts, const std::string& path) {
+    std::vector<std::string> folders;
+    std::error_code ignored;
+    const auto real = std::filesystem::canonical(path, ignored).string();
+    for (const std::string_view entry : parts.search_path()) {
+        for (const std::string& origin : {folder_of(path), folder_of(real.empty() ? path : real)}) {
+            std::string folder(entry);
+            for (const std::string_view variable : {"${ORIGIN}", "$ORIGIN"}) {
+                for (std::size_t at; (at = folder.find(variable)) != std::string::npos;)
+                    folder.replace(at, variable.size(), origin);
+            }
+            if (std::ranges::find(folders, folder) == folders.end()) folders.push_back(folder);
+        }
+    }
+    return folders;
+}
+
+void* link(const std::string& path, const std::string& original) {
+    void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (handle != nullptr) return handle;
+    const char* said = dlerror();
+    std::string message = said != nullptr ? said : "dlopen failed";
+    // The linker names the copy.
+    for (std::size_t at; path != original && (at = message.find(path)) != std::string::npos;)
+        message.replace(at, path.size(), original);
+    throw image_error(message);
+}
+
+thread_local const std::string* current_name = nullptr;  // of class naming
+
+// PyModule_Create2 in an image: as CPython's, which takes a module's full name from the import that
+// runs its init function.
+PyObject* create_module(PyModuleDef* definition, int api_version) noexcept {
+    if (current_name != nullptr) {
+        const std::size_t dot = current_name->rfind('.');
+        if (dot != std::string::npos && current_name->substr(dot + 1) == definition->m_name) {
+            const std::string* full_name = std::exchange(current_name, nullptr);
+            // The definition keeps it, and is never unloaded.
+            auto* kept = static_cast<char*>(PyMem_RawMalloc(full_name->size() + 1));
+            if (kept == nullptr) return PyErr_NoMemory();
+            full_name->copy(kept, full_name->size());
+            kept[full_name->size()] = 0;
+            definition->m_name = kept;
+        }
+    }
+    return PyModule_Create2(definition, api_version);
+}
+
+// Modules that an image makes of its own definitions (PyO3 does for submodules): allowed, as the
+// image is.
+template <class Make>
+PyObject* make_allowed(const Make& make) noexcept {
+    return data::guarded([&]() -> PyObject* {
+        image_set* set = image_set::current();
+        if (set == nullptr) return make();
+        const image_set::any_module_allowed allowed(*set);
+        return make();
+    });
+}
+
+PyObject* module_from_definition(PyModuleDef* definition, PyObject* spec,
+                                 int api_version) noexcept {
+    return make_allowed([&] { return PyModule_FromDefAndSpec2(definition, spec, api_version); });
+}
+
+#if PY_VERSION_HEX >= 0x030F0000
+PyObject* module_from_slots(const PySlot* slots, PyObject* spec) noexcept {
+    return make_allowed([&] { return PyModule_FromSlotsAndSpec(slots, spec); });
+}
+#endif
+
+constexpr const char* capsule_name = "allcores.image_set";
+
+void delete_set(PyObject* capsule) noexcept {
+    delete static_cast<image_set*>(PyCapsule_GetPointer(capsule, capsule_name));
+}
+
+}  // namespace
+
+// Holds a set's mutex. The thread that has the mutex may need the GIL: so it is let go to wait.
+class locked_set {
+ public:
+    explicit locked_set(image_set& set) : lock_(set.mutex_, std::try_to_lock) {
+        if (lock_.owns_lock()) return;
+        PyThreadState* saved = PyEval_SaveThread();
+        lock_.lock();
+        PyEval_RestoreThread(saved);
+    }
+
+ private:
+    std::unique_lock<std::recursive_mutex> lock_;
+};
+
+file_identity file_identity::of(const std::string& path) {
+    struct stat status;
+    if (stat(path.c_str(), &status) != 0)
+        throw image_error(path + ": " + std::generic_category().message(errno));
+    return {status.st_dev, status.st_ino, status.st_size,
+            status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec};
+}
+
+image_set* image_set::current() noexcept {
+    PyObject* own = PyInterpreterState_GetDict(PyInterpreterState_Get());
+    PyObject* capsule = own == nullptr ? nullptr : PyDict_GetItemString(own, capsule_name);
+    if (capsule == nullptr) {
+        PyErr_Clear();
+        return nullptr;
+    }
+    return static_cast<image_set*>(PyCapsule_GetPointer(capsule, capsule_name));
+}
+
+image_set& image_set::ensure_current() {
+    if (image_set* set = current()) return *set;
+    PyObject* own = PyInterpreterState_GetDict(PyInterpreterState_Get());
+    if (own == nullptr) throw image_error("this interpreter has no place for images");
+    auto made = std::make_unique<image_set>();
+    ref capsule = checked(PyCapsule_New(made.get(), capsule_name, delete_set));
+    image_set& set = *made.release();
+    checked(PyDict_SetItemString(own, capsule_name, capsule.get()));
+    return set;
+}
+
+// When the interpreter is deleted, at the latest.
+image_set::~image_set() {
+    if (owner_) image_owner::shut(*owner_);
+}
+
+bool image_set::close(std::chrono::milliseconds at_most) noexcept {
+    {
+        const locked_set lock(*this);
+        closed_ = true;
+    }
+    if (!owner_) return true;
+    PyThreadState* saved = PyEval_SaveThread();
+    const bool empty = image_owner::close(*owner_, at_most);
+    PyEval_RestoreThread(saved);
+    return empty;
+}
+
+image image_set::open(const std::string& path) {
+    return open(path, {});
+}
+
+image image_set::open(const std::string& path, const inherited_paths& inherited) {
+    const locked_set lock(*this);
+    if (closed_) throw image_error("the interpreter is ending");
+    const file_identity identity = file_identity::of(path);
+    if (const auto found = images_.find(identity); found != images_.end()) return found->second;
+    image made = load(path, inherited);
+    // Loading runs constructors, and one may have come here for the same file.
+    return images_.try_emplace(identity, std::move(made)).first->second;
+}
+
+void* image_set::open_library(const std::string& path) {
+    return is_shared_library(name_of(path)) ? nullptr : open(path).handle;
+}
+
+void image_set::forget(const std::string& path) noexcept {
+    const locked_set lock(*this);
+    try {
+        images_.erase(file_identity::of(path));
+    } catch (...) {
+        // It is gone: then nobody can open it again either.
+    }
+}
+
+image image_set::load(const std::string& path, const inherited_paths& inherited) {
+    try {
+        const mapped_file original(path);
+        const elf_file parts(original.bytes());
+        std::vector<elf_file::patch> patches = parts.make_unique_symbols_global();
+        const auto rename = [&](std::string_view from, const std::string& to) {
+            for (auto& patch : parts.rename(from, to)) patches.push_back(std::move(patch));
+        };
+
+        // 1. What it needs, first: images, or what is shared, so that the linker finds both by
+        // their sonames. From the copy it could not find anything beside the original.
+        inherited_paths folders = folders_of(parts, path);
+        inherited_paths below = inherited;
+        if (parts.search_path_is_inherited())
+            below.insert(below.end(), folders.begin(), folders.end());
+        for (const std::string_view name : parts.needed()) {
+            const std::string renamed = prepare_needed(name, folders, below);
+            if (!renamed.empty()) rename(name, renamed);
+        }
+        // 2. A soname of its own, or others that need the original would get this.
+        image made;
+        if (parts.soname().size() > soname_prefix) {
+            made.soname = unique_soname(parts.soname());
+            rename(parts.soname(), made.soname);
+        }
+        // 3. The copy.
+        std::optional<image_file> copy;
+        {
+            const detached others_run;
+            copy.emplace(original, parts, name_of(path), patches);
+        }
+        // 4. Constructors run here, with the GIL, as in CPython's own import.
+        made.handle = link(copy->path(), path);
+        // 5. From here on it must not go wrong: a loaded object stays.
+        link_map* object = nullptr;
+        if (dlinfo(made.handle, RTLD_DI_LINKMAP, &object) != 0) throw image_error(path);
+        bind_imports(*object, parts, [&](std::string_view name) { return replacement(name); });
+        share_constants(*object, original, parts, patches, *copy);
+        if (!made.soname.empty()) new_sonames_[std::string(parts.soname())] = made.soname;
+        return made;
+    } catch (const std::system_error& error) {
+        throw image_error(error.what());
+    }
+}
+
+// Makes sure that what `name` means is loaded. The name it has now; empty: the same.
+std::string image_set::prepare_needed(std::string_view name, const inherited_paths& folders,
+                                      const inherited_paths& inherited) {
+    const bool is_path = name.contains('/');  // then the linker does not look for it
+    for (const inherited_paths* list : {&folders, &inherited}) {
+        if (is_path) break;
+        for (const std::string& folder : *list) {
+            const std::string path = folder + "/" + std::string(name);
+            if (access(path.c_str(), R_OK) != 0) continue;
+            if (is_shared_library(name)) {
+                link(path, path);
+                return {};
+            }
+            const image library = open(path, inherited);
+            if (library.soname.size() == name.size()) return library.soname;
+            // A soname that is too short to be changed, or none. The linker looks for the name:
+            // what has it already is the original.
+            link(path, path);
+            return {};
+        }
+    }
+    // The package may have opened it before by its path, through ctypes.
+    const auto found = new_sonames_.find(name);
+    return found == new_sonames_.end() ? std::string() : found->second;
+}
+
+void* image_set::replacement(std::string_view name) {
+    if (name == "PyModule_Create2") return reinterpret_cast<void*>(create_module);
+    if (name == "PyModule_FromDefAndSpec2") return reinterpret_cast<void*>(module_from_definition);
+#if PY_VERSION_HEX >= 0x030F0000
+    if (name == "PyModule_FromSlotsAndSpec") return reinterpret_cast<void*>(module_from_slots);
+#endif
+    if (!image_owner::replaces(name)) return nullptr;
+    if (!owner_) owner_ = image_owner::add();
+    return image_owner::replacement(*owner_, name);
+}
+
+image_set::any_module_allowed::any_module_allowed(image_set& set) : set_(set) {
+    if (set_.allowing_ == 0) {
+        ref module = checked(PyImport_ImportModule("_imp"));
+        ref before = checked(
+            PyObject_CallMethod(module.get(), "_override_multi_interp_extensions_check", "i", -1));
+        set_.check_before_ = static_cast<int>(PyLong_AsLong(before.get()));
+    }
+    set_.allowing_++;
+}
+
+image_set::any_module_allowed::~any_module_allowed() {
+    if (--set_.allowing_ > 0) return;
+    PyObject* error = PyErr_GetRaisedException();
+    PyObject* module = PyImport_ImportModule("_imp");
+    PyObject* done = module == nullptr
+                         ? nullptr
+                         : PyObject_CallMethod(module, "_override_multi_interp_extensions_check",
+                                               "i", set_.check_before_);
+    if (done == nullptr) PyErr_Clear();
+    Py_XDECREF(done);
+    Py_XDECREF(module);
+    PyErr_SetRaisedException(error);
+}
+
+image_set::naming::naming(std::string full_name)
+    : before_(current_name), full_name_(std::move(full_name)) {
+    current_name = &full_name_;
+}
+
+image_set::naming::~naming() {
+    current_name = before_;
+}
+
+}  // namespace allcores::interpreter
