@@ -11,9 +11,10 @@ import textwrap
 import threading
 from collections.abc import Callable, Iterator
 
+import pytest
+
 import allcores
 import allcores.extensions
-import pytest
 
 SOURCES = pathlib.Path(__file__).parent / "extensions"
 EXTENSION = sysconfig.get_config_var("EXT_SUFFIX")
