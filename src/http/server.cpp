@@ -1,11 +1,13 @@
 #include "http/server.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 
 #include <algorithm>
 #include <initializer_list>
 #include <stdexcept>
+#include <thread>
 
 #include "http/server_state.h"
 #include "http/worker.h"
@@ -43,6 +45,13 @@ void ignore_broken_pipes() {
     }
 }
 
+// Those that this process may use.
+unsigned cores() {
+    cpu_set_t allowed;
+    if (::sched_getaffinity(0, sizeof allowed, &allowed)) return std::thread::hardware_concurrency();
+    return static_cast<unsigned>(std::max(1, CPU_COUNT(&allowed)));
+}
+
 constexpr auto tick_while_draining = std::chrono::milliseconds(5);
 
 }  // namespace
@@ -51,6 +60,7 @@ server::shared::shared(server_options given)
     : options(std::move(given)),
       tick_ms(tick_for(options.limits)),
       reactor(net::make_reactor()),
+      duties(options.workers, options.on_duty != 0 ? options.on_duty : cores()),
       pool(with_refusals(options.limits.max_connections)) {
     for (unsigned i = 0; i < options.workers; ++i) {
         workers.push_back(std::make_unique<worker_slot>());
@@ -90,7 +100,7 @@ void server::run(application& application, unsigned number) {
     slot.cpu_at_start_ns.store(cpu_ns(clock, 0), std::memory_order_relaxed);
     slot.runs.store(true, std::memory_order_release);
     {
-        worker serving(all, application, slot.counts);
+        worker serving(all, number, application, slot.counts);
         serving.run();
     }
     std::uint64_t used = cpu_ns(clock, 0) - slot.cpu_at_start_ns.load(std::memory_order_relaxed);

@@ -33,6 +33,9 @@ struct server_options {
     http::limits limits;
     std::string server_name = "allcores";  // the Server field; empty: none
     unsigned workers = 1;                  // run() is called with 0 to workers - 1
+    // How many of them wait for events at a time, as long as none is held up by a request
+    // (concurrency/duty.h). 0: one for each core that the process may use.
+    unsigned on_duty = 0;
     // Called from any worker's thread, several at once; must not throw. Empty: nothing is logged.
     std::function<void(log_level, std::string_view)> log;
 };

@@ -22,6 +22,7 @@
 #include <memory>
 #include <vector>
 
+#include "concurrency/duty.h"
 #include "http/connection_pool.h"
 #include "http/server.h"
 #include "net/listener.h"
@@ -49,6 +50,7 @@ struct server::shared {
     void finish() {
         finished.store(true, std::memory_order_seq_cst);
         reactor->end();
+        duties.end();
     }
 
     // Sources of events other than connections: odd numbers, which no address of a connection is.
@@ -58,6 +60,7 @@ struct server::shared {
     const server_options options;
     const std::uint64_t tick_ms;  // deadlines are rounded up to it
     std::unique_ptr<net::reactor> reactor;
+    concurrency::duty duties;  // who of the workers waits for events, and who rests
     net::timer timer;
     std::vector<net::listener> listeners;  // filled by listen(), fixed afterwards
     net::reserve_descriptor reserve;

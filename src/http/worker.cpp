@@ -17,14 +17,17 @@ std::int64_t unix_seconds() {
 
 }  // namespace
 
-worker::worker(server::shared& shared, application& application, worker_statistics& counts)
+worker::worker(server::shared& shared, unsigned number, application& application,
+               worker_statistics& counts)
     : shared_(shared),
+      number_(number),
       application_(application),
       counts_(counts),
       parser_(shared.options.limits, *this),
       head_(shared.options.server_name) {}
 
 void worker::run() {
+    shared_.duties.join(number_);
     while (!shared_.finished.load(std::memory_order_acquire)) {
         net::reactor::event event;
         switch (wait(event)) {
@@ -33,10 +36,12 @@ void worker::run() {
                 dispatch(event);
                 if (last_ns_ == woken_ns_) last_ns_ = server::shared::now_ns();
                 counts_.busy_ns.add(last_ns_ - woken_ns_);
+                shared_.duties.finish(number_);
                 break;
             case net::reactor::outcome::woken:
                 note_time();
                 sweep();
+                shared_.duties.finish(number_);
                 break;
             case net::reactor::outcome::nothing:
             case net::reactor::outcome::ended:
@@ -47,6 +52,7 @@ void worker::run() {
             shared_.finish();
         }
     }
+    shared_.duties.leave(number_);
     cut_what_nobody_has();
 }
 
@@ -62,6 +68,7 @@ net::reactor::outcome worker::wait(net::reactor::event& event) {
 void worker::note_time() {
     counts_.wakeups.add(1);
     woken_ns_ = last_ns_ = server::shared::now_ns();
+    shared_.duties.begin(number_, woken_ns_);
     head_.now(unix_seconds());
 }
 

@@ -18,7 +18,8 @@ namespace allcores::http {
 
 class worker final : request_parser::sink {
  public:
-    worker(server::shared& shared, application& application, worker_statistics& counts);
+    worker(server::shared& shared, unsigned number, application& application,
+           worker_statistics& counts);
 
     void run();
 
@@ -68,6 +69,7 @@ class worker final : request_parser::sink {
     void note_replies();
 
     server::shared& shared_;
+    const unsigned number_;
     application& application_;
     worker_statistics& counts_;
     request_parser parser_;
