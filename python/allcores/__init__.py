@@ -1,5 +1,7 @@
 """Plain CPython on every core of one process."""
 
+from __future__ import annotations
+
 import sys
 
 if sys.version_info < (3, 14):
@@ -8,12 +10,18 @@ if sys.version_info < (3, 14):
         f"{sys.implementation.name} {sys.version_info.major}.{sys.version_info.minor}"
     )
 
+from allcores import _bootstrap, _copying
 from allcores._core import __version__, freeze, is_frozen, thaw
-from allcores._cpus import cpu_count
-from allcores._frozen import register_copying
-from allcores._functions import RemoteError
-from allcores._interpreter import Interpreter
-from allcores._serve import ServeError, serve
+
+# Not from typing: its import costs every interpreter more than all of this package.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from allcores._cpus import cpu_count
+    from allcores._functions import RemoteError
+    from allcores._interpreter import Interpreter
+    from allcores._serve import ServeError, serve
 
 __all__ = [
     "Interpreter",
@@ -27,5 +35,32 @@ __all__ = [
     "thaw",
 ]
 
-register_copying()
-del register_copying
+_bootstrap.set_up_process()
+_copying.register_copying()
+
+# Imported when they are first used: most interpreters never do, and each pays for what it imports.
+_modules = {
+    "Interpreter": "_interpreter",
+    "RemoteError": "_functions",
+    "ServeError": "_serve",
+    "cpu_count": "_cpus",
+    "serve": "_serve",
+}
+
+
+# Type checkers know all names, and would take any other for one with this function.
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        module = _modules.get(name)
+        if module is None:
+            raise AttributeError(f"module 'allcores' has no attribute {name!r}")
+        from importlib import import_module
+
+        value = getattr(import_module(f"allcores.{module}"), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_modules} - {"TYPE_CHECKING"})

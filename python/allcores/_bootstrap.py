@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
 import io
 import marshal
+import os
 import sys
-import threading
-from typing import Any
+from _thread import get_ident
 
 from allcores import _core, extensions
+
+# Not from typing: its import costs every interpreter more than all of this package.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def set_up_process() -> None:
+    """Once in the main interpreter: what happens at its end, and around a fork."""
+    if not _core._is_main_interpreter():
+        return
+    _core._set_inherited(inherit())
+    atexit.register(_core._end_all)
+    os.register_at_fork(
+        before=_core._before_fork,
+        after_in_parent=_core._after_fork_in_parent,
+        after_in_child=_core._after_fork_in_child,
+    )
 
 
 def inherit() -> bytes:
@@ -41,7 +58,6 @@ def start(inherited: dict[str, Any], name: str) -> None:
         sys.dont_write_bytecode = inherited["dont_write_bytecode"]
         sys.pycache_prefix = inherited["pycache_prefix"]
     extensions.install()
-    threading.main_thread().name = name
     for stream_name in ("stdout", "stderr"):
         stream = getattr(sys, stream_name)
         if isinstance(stream, io.TextIOWrapper):
@@ -55,11 +71,15 @@ def finish() -> None:
 
     Py_EndInterpreter does the same again, and finds nothing left to do.
     """
-    threading._shutdown()  # type: ignore[attr-defined]
+    threading = sys.modules.get("threading")
+    if threading is not None:
+        threading._shutdown()
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError, AttributeError):
+        try:  # noqa: SIM105 (contextlib costs an import)
             stream.flush_all() if isinstance(stream, LineStream) else stream.flush()
+        except OSError, ValueError, AttributeError:
+            pass
 
 
 class _LineBytes(io.RawIOBase):
@@ -77,8 +97,6 @@ class _LineBytes(io.RawIOBase):
         return True
 
     def isatty(self) -> bool:
-        import os
-
         return os.isatty(self._descriptor)
 
     def write(self, data: Any, /) -> int:
@@ -146,7 +164,7 @@ class LineStream(io.TextIOBase):
     def write(self, text: str, /) -> int:
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        thread = threading.get_ident()
+        thread = get_ident()
         parts = self._parts.get(thread)
         end = text.rfind("\n") + 1
         if end:
@@ -167,7 +185,7 @@ class LineStream(io.TextIOBase):
     def flush(self) -> None:
         if self.closed:
             raise ValueError("I/O operation on closed file.")
-        parts = self._parts.pop(threading.get_ident(), None)
+        parts = self._parts.pop(get_ident(), None)
         if parts:
             self._send("".join(parts))
 

@@ -2,8 +2,9 @@ from collections.abc import Mapping
 from os import PathLike
 from typing import Any, final
 
-from allcores._http_support import Address
-from allcores._http_values import Form, Headers, MultiDict
+from allcores._address import Address
+from allcores._forms import Form
+from allcores._multidict import Headers, MultiDict
 
 __version__: str
 

@@ -3,8 +3,6 @@
 Called by the extension module only, for objects that are not exactly of a built-in type.
 """
 
-import builtins
-import copyreg
 import dataclasses
 import enum
 import functools
@@ -12,7 +10,7 @@ import importlib
 import sys
 import types
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 # As in src/data/frozen_layout.h.
@@ -165,25 +163,3 @@ def set_fields(obj: Any, fields: dict[str, Any]) -> None:
     """Give an instance its fields, also one of a frozen dataclass."""
     for name, value in fields.items():
         object.__setattr__(obj, name, value)
-
-
-def _reduce_proxy(
-    proxy: types.MappingProxyType[Any, Any],
-) -> tuple[type, tuple[()], None, None, Iterator[tuple[Any, Any]]]:
-    # As pickle and copy do it with a dict: empty first, then its items, so that cycles work.
-    return dict, (), None, None, iter(proxy.items())
-
-
-def _reduce_frozendict(mapping: Any) -> tuple[type, tuple[dict[Any, Any]]]:
-    return type(mapping), (dict(mapping),)
-
-
-def register_copying() -> None:
-    """Let pickle and copy take the mappings of frozen data, in this interpreter.
-
-    They refuse a MappingProxyType, which is taken as a dict, and a frozendict in pickle's
-    protocols 0 and 1.
-    """
-    copyreg.pickle(types.MappingProxyType, _reduce_proxy)  # type: ignore[arg-type]
-    if sys.version_info >= (3, 15):
-        copyreg.pickle(vars(builtins)["frozendict"], _reduce_frozendict)

@@ -7,16 +7,18 @@ in place.
 
 from __future__ import annotations
 
-import contextlib
-import importlib.machinery
+import _pickle
 import io
-import pickle
 import sys
-import traceback
 import types
-from typing import Any
 
 from allcores import _core
+
+# Not from typing: its import costs every interpreter more than all of this package. For the same
+# reason the pickler is the C one by itself, and others are imported where they are needed.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class RemoteError(Exception):
@@ -64,13 +66,15 @@ def describe_exception(error: BaseException) -> tuple[str, str, str, bytes]:
     except Exception:
         message = "<the exception's str() failed>"
     try:
+        import traceback
+
         text = "".join(traceback.format_exception(error))
     except Exception:
         text = f"{type_name(type(error))}: {message}\n"
     pickled = b""
     if isinstance(error, Exception):
         try:
-            pickled = pickle.dumps(error, protocol=5)
+            pickled = _pickle.dumps(error, protocol=5)
         except Exception:
             pickled = b""
     return type_name(type(error)), message, text, pickled
@@ -86,7 +90,7 @@ def arrived_exception(name: str, message: str, text: str, pickled: bytes) -> Bas
     error: BaseException | None = None
     if pickled:
         try:
-            error = pickle.loads(pickled)
+            error = _pickle.loads(pickled)
         except Exception:
             error = None
         if not isinstance(error, Exception) or type_name(type(error)) != name:
@@ -124,6 +128,8 @@ def _find(module: str) -> bool:
         path = getattr(sys.modules.get(parent), "__path__", None)
         if path is None:
             return True  # os.path and the like: set up by the parent
+    import importlib.machinery
+
     finders: list[Any] = [importlib.machinery.FrozenImporter, importlib.machinery.PathFinder]
     for finder in finders + sys.meta_path:
         try:
@@ -147,7 +153,7 @@ def _is_global(obj: Any) -> bool:
     return found is obj
 
 
-class _Unpickler(pickle.Unpickler):
+class _Unpickler(_pickle.Unpickler):
     def persistent_load(self, address: Any) -> Any:
         return _core.frozen_at(address)
 
@@ -180,7 +186,7 @@ def dumps(obj: Any) -> bytes:
     Raises TypeError for what can't cross; it names the variable of the function that is to blame.
     """
     if isinstance(obj, types.FunctionType | types.BuiltinFunctionType) and _is_global(obj):
-        return pickle.dumps(obj, protocol=5)
+        return _pickle.dumps(obj, protocol=5)
     file = io.BytesIO()
     try:
         _pickler(file).dump(obj)
@@ -238,8 +244,10 @@ def _blame(obj: Any, error: Exception, seen: set[int]) -> str:
 def _variables(function: types.FunctionType) -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = []
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        with contextlib.suppress(ValueError):  # an empty cell
+        try:  # noqa: SIM105 (contextlib costs an import)
             found.append((name, cell.cell_contents))
+        except ValueError:  # an empty cell
+            pass
     names: set[str] = set()
     codes = [function.__code__]
     while codes:
@@ -263,8 +271,10 @@ def run_source(source: str) -> Any:
     """
     namespace = sys.modules["__main__"].__dict__
     code: types.CodeType | None = None
-    with contextlib.suppress(SyntaxError):
+    try:  # noqa: SIM105 (contextlib costs an import)
         code = compile(source, "<allcores>", "eval", dont_inherit=True)
+    except SyntaxError:
+        pass
     if code is not None:
         return eval(code, namespace)
     exec(compile(source, "<allcores>", "exec", dont_inherit=True), namespace)

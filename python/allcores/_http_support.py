@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
-
 from allcores._core import Response, is_frozen, thaw
-from allcores._http_values import (
-    Form,
-    Headers,
-    MultiDict,
-    parse_cookie,
-    parse_form_body,
-    parse_query,
-    set_cookie_header,
-)
 
+# Not from typing: its import costs every interpreter more than all of this package. For the same
+# reason most of what is used here is imported when it is first needed.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from allcores._address import Address
     from allcores._core import Request
-
-
-class Address(NamedTuple):
-    """A client's address."""
-
-    host: str
-    port: int
+    from allcores._forms import Form
+    from allcores._multidict import Headers, MultiDict
 
 
 class HTTPError(Exception):
@@ -58,17 +47,34 @@ def reason(status: int) -> str:
         return str(status)
 
 
-make_client = Address
-make_headers = Headers
+def make_client(host: str, port: int) -> Address:
+    """A client's address."""
+    from allcores._address import Address
+
+    return Address(host, port)
+
+
+def make_headers(fields: tuple[tuple[str, str], ...]) -> Headers:
+    """The mapping of a request's header fields."""
+    from allcores._multidict import Headers
+
+    return Headers(fields)
 
 
 def make_query(raw: bytes) -> MultiDict:
     """The fields of a query string."""
-    return parse_query(raw)
+    from allcores._forms import parse_query
+
+    try:
+        return parse_query(raw)
+    except ValueError as error:
+        raise HTTPError(400, f"the query is malformed: {error}") from None
 
 
 def make_cookies(headers: Headers) -> dict[str, str]:
     """The cookies of all Cookie fields."""
+    from allcores._cookies import parse_cookie
+
     cookies: dict[str, str] = {}
     for value in headers.getlist("cookie"):
         cookies.update(parse_cookie(value))
@@ -84,12 +90,24 @@ def _json_default(value: Any) -> Any:
     )
 
 
-_encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_json_default)
-encode_json = _encoder.encode
+_encode: Callable[[Any], str] | None = None
+
+
+def encode_json(value: Any) -> str:
+    """A response's value as JSON, frozen mappings included. TypeError for what JSON has not."""
+    global _encode
+    if _encode is None:
+        from json import JSONEncoder
+
+        encoder = JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_json_default)
+        _encode = encoder.encode
+    return _encode(value)
 
 
 def parse_json(request: Request) -> Any:
     """The request's body as JSON."""
+    import json
+
     try:
         return json.loads(request.body)
     except (ValueError, RecursionError) as error:
@@ -98,6 +116,8 @@ def parse_json(request: Request) -> Any:
 
 def parse_form(request: Request) -> Form:
     """The request's body as a form."""
+    from allcores._forms import parse_form_body
+
     content_type = request.headers.get("content-type", "")
     kind = content_type.partition(";")[0].strip().lower()
     if kind not in ("application/x-www-form-urlencoded", "multipart/form-data"):
@@ -110,12 +130,14 @@ def parse_form(request: Request) -> Form:
 
 def set_cookie(response: Response, name: str, value: str, **attributes: Any) -> None:
     """Add a Set-Cookie field to a response."""
+    from allcores._cookies import set_cookie_header
+
     field = ("set-cookie", set_cookie_header(name, value, **attributes))
     headers = response.headers
     if isinstance(headers, list):
         headers.append(field)
     else:
-        pairs = headers.items() if isinstance(headers, Mapping) else headers
+        pairs = headers if isinstance(headers, tuple) else headers.items()
         response.headers = [*pairs, field]
 
 

@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-import atexit
-import os
 import types
 from collections.abc import Callable
 from typing import Any, Self
 
 from allcores import _bootstrap, _core, _functions
-
-if _core._is_main_interpreter():
-    _core._set_inherited(_bootstrap.inherit())
-    atexit.register(_core._end_all)
-    os.register_at_fork(
-        before=_core._before_fork,
-        after_in_parent=_core._after_fork_in_parent,
-        after_in_child=_core._after_fork_in_child,
-    )
 
 
 class Interpreter:

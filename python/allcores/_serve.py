@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Callable
@@ -10,7 +9,7 @@ from contextlib import contextmanager
 from errno import EACCES, EADDRINUSE
 from typing import TYPE_CHECKING, Any
 
-from allcores._core import Server, server_statistics
+from allcores._core import Server
 from allcores._cpus import cpu_count
 from allcores._functions import dumps
 
@@ -103,21 +102,6 @@ def serve(
         raise ServeError(_load_problem(failure))
 
 
-def statistics() -> dict[str, Any]:
-    """What the running server has counted; for its handlers and the main interpreter.
-
-    {"uptime": seconds, "requests", "connections" (open now), "bytes_received", "bytes_sent",
-    "responses": {"2xx", …}, "latency": {"p50", "p90", "p99", "max"} in seconds, "memory": {"rss",
-    "pss"} in bytes, "workers": [{"worker", "interpreter", "requests", "cpu_seconds",
-    "busy_seconds", "latency"}, …]}. RuntimeError when no server runs.
-    """
-    counted: dict[str, Any] | None = server_statistics()
-    if counted is None:
-        raise RuntimeError("no server runs in this process: allcores.serve starts one")
-    counted["memory"] = _memory()
-    return counted
-
-
 def _check(workers: int, port: int, grace: float) -> None:
     if not isinstance(workers, int) or isinstance(workers, bool):
         raise TypeError(f"serve: workers must be an int, not {type(workers).__name__}")
@@ -173,14 +157,3 @@ def _signals(server: Server, grace: float) -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _memory() -> dict[str, int]:
-    """Resident and proportional memory of this process, bytes."""
-    found = {"Rss": 0, "Pss": 0}
-    with open(f"/proc/{os.getpid()}/smaps_rollup") as lines:
-        for line in lines:
-            name, _, rest = line.partition(":")
-            if name in found:
-                found[name] = int(rest.split()[0]) * 1024
-    return {"rss": found["Rss"], "pss": found["Pss"]}

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import sys
-from collections.abc import Callable
-from typing import Any
 
 from allcores._collector import Collector
 from allcores._functions import loads
+
+# Not from typing: its import costs every interpreter more than all of this package.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR = 0x20, 0x80, 0x200  # as the inspect module has them
 
 
 class HandlerNotFound(ImportError):
@@ -46,7 +51,9 @@ def checked(handler: Any, name: str) -> Callable[..., Any]:
     """The handler, if it is one that the server can call."""
     if not callable(handler):
         raise HandlerNotFound(f"{name!r} is not callable: it is a {type(handler).__name__}")
-    if inspect.iscoroutinefunction(handler) or inspect.isgeneratorfunction(handler):
+    code = getattr(handler, "__code__", None)
+    flags = getattr(code, "co_flags", 0)
+    if flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR):
         raise HandlerNotFound(
             f"{name!r} is an async function or a generator; "
             "a handler is a function request -> response"

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
-from typing import Any
-
 from allcores._core import FileResponse, Request, Response
-from allcores._http_support import Address, HTTPError
-from allcores._http_values import Form, Headers, MultiDict, UploadedFile, set_cookie_header
-from allcores._serve import statistics
+from allcores._http_support import HTTPError
+
+# Not from typing: its import costs every interpreter more than all of this package.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from allcores._address import Address
+    from allcores._cookies import set_cookie_header
+    from allcores._forms import Form, UploadedFile
+    from allcores._multidict import Headers, MultiDict
+    from allcores._statistics import statistics
 
 __all__ = [
     "Address",
@@ -28,12 +35,38 @@ __all__ = [
 
 type Handler = Callable[..., Any]
 
+# Imported when they are first used, as in allcores itself.
+_modules = {
+    "Address": "_address",
+    "Form": "_forms",
+    "Headers": "_multidict",
+    "MultiDict": "_multidict",
+    "UploadedFile": "_forms",
+    "set_cookie_header": "_cookies",
+    "statistics": "_statistics",
+}
+
+
+# Type checkers know all names, and would take any other for one with this function.
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        module = _modules.get(name)
+        if module is None:
+            raise AttributeError(f"module 'allcores.http' has no attribute {name!r}")
+        from importlib import import_module
+
+        value = getattr(import_module(f"allcores.{module}"), name)
+        globals()[name] = value
+        return value
+
+
 _converters: dict[str, tuple[str, Callable[[str], Any]]] = {
     "str": (r"[^/]+", str),
     "int": (r"[0-9]{1,18}", int),
     "path": (r".*", str),
 }
-_parameter = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?::([a-z]+))?\}")
+_parameter = r"\{([A-Za-z_][A-Za-z0-9_]*)(?::([a-z]+))?\}"
 
 
 class _Route:
@@ -42,11 +75,13 @@ class _Route:
     __slots__ = ("converters", "handlers", "pattern")
 
     def __init__(self, pattern: str) -> None:
+        import re
+
         self.handlers: dict[str, Handler] = {}
         self.converters: list[tuple[str, Callable[[str], Any]]] = []
         parts: list[str] = []
         end = 0
-        for match in _parameter.finditer(pattern):
+        for match in re.finditer(_parameter, pattern):
             name, kind = match[1], match[2] or "str"
             if kind not in _converters:
                 known = ", ".join(_converters)
@@ -63,7 +98,7 @@ class _Route:
         if "{" in rest or "}" in rest:
             raise ValueError(f"{pattern!r}: parameters are written {{name}} or {{name:kind}}")
         parts.append(re.escape(rest))
-        self.pattern = re.compile("".join(parts), re.DOTALL)
+        self.pattern: re.Pattern[str] = re.compile("".join(parts), re.DOTALL)
 
     def match(self, path: str) -> dict[str, Any] | None:
         match = self.pattern.fullmatch(path)

@@ -13,16 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from allcores._http_values import (
-    Form,
-    Headers,
-    MultiDict,
-    UploadedFile,
-    parse_cookie,
-    parse_form_body,
-    parse_query,
-    set_cookie_header,
-)
+from allcores._cookies import parse_cookie, set_cookie_header
+from allcores._forms import Form, UploadedFile, parse_form_body, parse_query
+from allcores._multidict import Headers, MultiDict
 
 URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data; boundary=B"
