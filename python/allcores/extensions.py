@@ -17,10 +17,14 @@ import atexit
 import os
 import sys
 import types
-from collections.abc import Callable
-from typing import Any
 
 from allcores import _core
+
+# Not from typing: its import costs every interpreter more than all of this package.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 __all__ = ["install", "is_installed"]
 
