@@ -39,6 +39,7 @@ _bootstrap.set_up_process()
 _copying.register_copying()
 
 # Imported when they are first used: most interpreters never do, and each pays for what it imports.
+# Not so in the main interpreter: a child of os.fork hangs in an import that another thread was in.
 _modules = {
     "Interpreter": "_interpreter",
     "RemoteError": "_functions",
@@ -64,3 +65,8 @@ if not TYPE_CHECKING:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_modules} - {"TYPE_CHECKING"})
+
+
+if _bootstrap.is_main:
+    for _name in _modules:
+        getattr(sys.modules[__name__], _name)

@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+is_main = _core._is_main_interpreter()
+
+
 def set_up_process() -> None:
     """Once in the main interpreter: what happens at its end, and around a fork."""
-    if not _core._is_main_interpreter():
+    if not is_main:
         return
     _core._set_inherited(inherit())
     atexit.register(_core._end_all)
