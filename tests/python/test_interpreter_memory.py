@@ -1,0 +1,40 @@
+"""The short form of tests/stress/interpreter_cycles.py; ALLCORES_STRESS_CYCLES=500 for a long one."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = Path(__file__).parents[1] / "stress" / "interpreter_cycles.py"
+
+# KiB a cycle. An interpreter that leaves a single object behind keeps its allocator's arenas: 2400
+# without any of these modules. Runs of 60 cycles scatter by up to 150.
+BOUND = 400
+
+
+def growth(*arguments: str) -> float:
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", str(PROGRAM), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 0, done.stderr
+    found = re.search(r": (-?[\d.]+) KiB a cycle", done.stdout)
+    assert found is not None, done.stdout
+    return float(found[1])
+
+
+@pytest.mark.stress
+def test_interpreters_that_come_and_go_leave_nothing_behind() -> None:
+    assert growth(os.environ.get("ALLCORES_STRESS_CYCLES", "100"), "allcores") < BOUND
+
+
+def test_a_leak_would_show() -> None:
+    # An object that nothing ever frees, in each interpreter.
+    leak = "import ctypes; ctypes.pythonapi.Py_IncRef(ctypes.py_object(object()))"
+    assert growth("60", "allcores", leak) > BOUND
