@@ -7,7 +7,10 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <exception>
 #include <memory>
+#include <stdexcept>
+#include <thread>
 
 #include "bindings/module.h"
 #include "data/atoms.h"
@@ -224,6 +227,56 @@ PyObject* handle_destroy(PyObject* self, PyObject* argument) {
     });
 }
 
+// The value, an int, of an expression in the __main__ of the interpreter that `attached` enters.
+std::int64_t evaluate_attached(const std::shared_ptr<worker>& target, const char* expression) {
+    const interpreter::attached here(target);
+    try {
+        ref main = checked(PyImport_ImportModule("__main__"));
+        PyObject* variables = PyModule_GetDict(main.get());
+        ref value = checked(PyRun_String(expression, Py_eval_input, variables, variables));
+        const long long number = PyLong_AsLongLong(value.get());
+        if (number == -1 && PyErr_Occurred()) throw python_error();
+        return number;
+    } catch (...) {
+        data::set_python_error();
+        const data::remote_error error = data::remote_error::take();
+        throw std::runtime_error(error.type + ": " + error.message);
+    }
+}
+
+// _evaluate_attached(expression: str, raw_thread: bool, held: bool) -> int: how tests reach
+// interpreter/attach.h. On this thread, with this interpreter's GIL held until then or not; or on a
+// new one that Python knows nothing of.
+PyObject* handle_evaluate_attached(PyObject* self, PyObject* arguments) {
+    return guarded([&]() -> ref {
+        const char* expression;
+        int raw_thread;
+        int held;
+        if (!PyArg_ParseTuple(arguments, "spp", &expression, &raw_thread, &held))
+            throw python_error();
+        const auto target = as_handle(self)->target;
+        std::int64_t value = 0;
+        if (raw_thread) {
+            const detached elsewhere;
+            std::exception_ptr failure;
+            std::thread([&] {
+                try {
+                    value = evaluate_attached(target, expression);
+                } catch (...) {
+                    failure = std::current_exception();
+                }
+            }).join();
+            if (failure) std::rethrow_exception(failure);
+        } else if (held) {
+            value = evaluate_attached(target, expression);
+        } else {
+            const detached elsewhere;
+            value = evaluate_attached(target, expression);
+        }
+        return checked(PyLong_FromLongLong(value));
+    });
+}
+
 PyObject* handle_id(PyObject* self, PyObject*) {
     return PyLong_FromLongLong(as_handle(self)->target->id());
 }
@@ -249,6 +302,7 @@ void handle_dealloc(PyObject* self) {
 PyMethodDef handle_methods[] = {
     {"call", reinterpret_cast<PyCFunction>(handle_call), METH_FASTCALL, nullptr},
     {"destroy", handle_destroy, METH_O, nullptr},
+    {"_evaluate_attached", handle_evaluate_attached, METH_VARARGS, nullptr},
     {"id", handle_id, METH_NOARGS, nullptr},
     {"name", handle_name, METH_NOARGS, nullptr},
     {"is_alive", handle_is_alive, METH_NOARGS, nullptr},

@@ -56,7 +56,7 @@ void forget_attachments() noexcept {
 bool interpreter::enter() noexcept {
     if (generation_ != process::get().generation) return false;
     const std::lock_guard lock(mutex_);
-    if (phase_ != phase::running && phase_ != phase::ending) return false;
+    if (closed_to_visitors_ || (phase_ != phase::running && phase_ != phase::ending)) return false;
     visitors_++;
     return true;
 }

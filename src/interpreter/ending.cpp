@@ -86,6 +86,7 @@ void interpreter::finish() noexcept {
     {
         PyEval_SaveThread();
         std::unique_lock lock(mutex_);
+        closed_to_visitors_ = true;
         wake_.wait(lock, [&] { return visitors_ == 0 || phase_ == phase::abandoned; });
         if (phase_ == phase::abandoned) return;
         lock.unlock();
@@ -119,12 +120,14 @@ void interpreter::finish() noexcept {
             remain_abandoned();
             return;
         }
+        {
+            const std::lock_guard lock(mutex_);
+            // Given up after all, by abandon(), which has done the rest.
+            if (phase_ == phase::abandoned) return;
+            phase_ = phase::ended;
+        }
         all.remove(this);
         all.structure.unlock_shared();
-    }
-    {
-        const std::lock_guard lock(mutex_);
-        phase_ = phase::ended;
     }
     ended_.set();
 }
@@ -269,13 +272,13 @@ interpreter::ending interpreter::destroy(milliseconds patience, milliseconds gra
         return phase_ == phase::ended || phase_ == phase::abandoned;
     };
     begin_ending(false);
-    ending result = wait_for_end(patience, giving_up, gave_up);
+    static_cast<void>(wait_for_end(patience, giving_up, gave_up));
     if (!gave_up && !is_over()) {
         begin_ending(true);
         interrupt(interruption::system_exit);
-        result = wait_for_end(grace, giving_up, gave_up);
+        static_cast<void>(wait_for_end(grace, giving_up, gave_up));
     }
-    return is_over() ? result : abandon();
+    return abandon();  // if it is not over
 }
 
 void interpreter::interrupt(interruption what) {
@@ -324,8 +327,14 @@ interpreter::ending interpreter::abandon() noexcept {
     if (deleting) {
         bool ignored = false;
         if (wait_for_end(delete_patience, {}, ignored) == ending::ended) return ending::ended;
-        const std::lock_guard lock(mutex_);
-        phase_ = phase::abandoned;
+        {
+            const std::lock_guard lock(mutex_);
+            if (phase_ == phase::ended) return ending::ended;
+            if (phase_ == phase::abandoned) return ending::abandoned;
+            phase_ = phase::abandoned;
+        }
+        // In its name: it never comes to do so, and no fork may wait for it.
+        process::get().structure.unlock_shared();
     }
     wake_.notify_all();
     tell_waiting();

@@ -15,6 +15,8 @@ using std::chrono::milliseconds;
 constexpr milliseconds exit_grace{
     1000};  // for busy interpreters to heed SystemExit at the end of the process
 constexpr milliseconds creation_grace{5000};  // for interpreters that are being made then
+constexpr milliseconds fork_patience{
+    10000};  // for interpreters that are being made or deleted when os.fork() is called
 
 std::atomic<process*> instance{nullptr};
 
@@ -77,7 +79,10 @@ void process::before_fork() {
     process& all = get();
     {
         const detached elsewhere;
-        all.structure.lock();
+        // os.fork() can't be refused here (exceptions of its hooks are only printed), and a hang is
+        // worse than what is left to go wrong when a deletion is stuck: that it comes to its end in
+        // the very moment of the fork.
+        static_cast<void>(all.structure.lock_for(fork_patience));
     }
     const std::lock_guard lock(all.mutex);
     all.unlinked.clear();

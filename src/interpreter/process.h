@@ -7,6 +7,7 @@
 //   interpreters, creating, made, closing, inherited
 //              guarded by `mutex`
 //   structure  held shared while CPython makes or deletes an interpreter, exclusively across a fork
+//              (for a fork that has waited too long: as far as that goes)
 //   unlinked   what a fork took out of CPython's list; guarded by `structure`, held exclusively
 //   output     held while a worker writes lines (interpreter/output.h)
 //   generation counts forks; constant within one object
@@ -14,11 +15,11 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
-#include <shared_mutex>
 #include <string>
 #include <vector>
 
 #include "interpreter/interpreter.h"
+#include "interpreter/structure_lock.h"
 
 namespace allcores::interpreter {
 
@@ -33,7 +34,7 @@ struct process {
     bool closing = false;
     std::string inherited;
 
-    std::shared_mutex structure;
+    structure_lock structure;
     std::vector<PyInterpreterState*> unlinked;
     std::mutex output;
     unsigned generation = 0;

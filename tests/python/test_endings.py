@@ -443,3 +443,29 @@ def test_closed_standard_output():
         os._exit(0)
     """
     check(source, err=None)
+
+
+def test_a_deletion_that_is_stuck():
+    # __main__ is taken apart by CPython itself, and 10 seconds are given for that.
+    source = """
+        import os, warnings, allcores
+        warnings.simplefilter('ignore', DeprecationWarning)
+        def fill():
+            import __main__
+            class Stuck:
+                def __del__(self):
+                    while True: pass
+            __main__.kept = Stuck()
+        worker = allcores.Interpreter()
+        worker.call(fill)
+        print(worker.destroy(0), flush=True)
+        # No fork waits for it, and no new interpreter.
+        child = os.fork()
+        if child == 0:
+            with allcores.Interpreter() as one:
+                os._exit(one.call("5"))
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        with allcores.Interpreter() as one:
+            print(one.call("6"))
+    """
+    check(source, out="False\n5\n6\n")
