@@ -3,14 +3,14 @@
 //
 // More workers than cores are good for the tail (while one computes, another serves) and bad for
 // throughput: every event wakes one more thread, and the wake-up costs as much as a small request.
-// So only `on_duty` of them wait for events at a time. The others rest, and one of the resting keeps
-// watch: a few times a millisecond it looks whether anybody on duty has been with one event for
-// longer than that, and takes such a worker's place. Who was replaced rests when it is done. With
-// nothing to do the one on watch sleeps, and the first event wakes it. The idea is that of Go's
-// system monitor, without a thread of its own.
+// So only `on_duty` of them wait for events at a time. The others rest, and one of the resting
+// keeps watch: a few times a millisecond it looks whether anybody on duty has been with one event
+// for longer than that, and takes such a worker's place. Who was replaced rests when it is done.
+// With nothing to do the one on watch sleeps, and the first event wakes it. The idea is that of
+// Go's system monitor, without a thread of its own.
 //
-// A worker calls, in this order: join, then for each event begin and finish, then leave. Each worker
-// has a number of its own and calls from one thread. end() may be called by any thread.
+// A worker calls, in this order: join, then for each event begin and finish, then leave. Each
+// worker has a number of its own and calls from one thread. end() may be called by any thread.
 #pragma once
 
 #include <atomic>

@@ -48,7 +48,8 @@ void ignore_broken_pipes() {
 // Those that this process may use.
 unsigned cores() {
     cpu_set_t allowed;
-    if (::sched_getaffinity(0, sizeof allowed, &allowed)) return std::thread::hardware_concurrency();
+    if (::sched_getaffinity(0, sizeof allowed, &allowed))
+        return std::thread::hardware_concurrency();
     return static_cast<unsigned>(std::max(1, CPU_COUNT(&allowed)));
 }
 

@@ -222,9 +222,9 @@ PyGetSetDef attributes[] = {
 
 PyMethodDef methods[] = {
     {"json", json, METH_NOARGS,
-     "json()\n--\n\nThe body parsed as JSON. HTTPError(400) where it is not JSON."},
+     "json($self, /)\n--\n\nThe body parsed as JSON. HTTPError(400) where it is not JSON."},
     {"form", form, METH_NOARGS,
-     "form()\n--\n\nThe body parsed as a form (urlencoded or multipart): a mapping, with\n"
+     "form($self, /)\n--\n\nThe body parsed as a form (urlencoded or multipart): a mapping, with\n"
      "getlist(name). HTTPError(400) where it is malformed, 415 where it is something else."},
     {nullptr, nullptr, 0, nullptr},
 };

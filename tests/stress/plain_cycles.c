@@ -5,13 +5,12 @@
 #include <pthread.h>
 
 struct cycle {
-    const char *source;
+    const char* source;
     int status;
 };
 
-static void *one_cycle(void *argument)
-{
-    struct cycle *cycle = argument;
+static void* one_cycle(void* argument) {
+    struct cycle* cycle = argument;
     PyInterpreterConfig config = {
         .use_main_obmalloc = 0,
         .allow_fork = 0,
@@ -21,7 +20,7 @@ static void *one_cycle(void *argument)
         .check_multi_interp_extensions = 1,
         .gil = PyInterpreterConfig_OWN_GIL,
     };
-    PyThreadState *state = NULL;
+    PyThreadState* state = NULL;
     const PyStatus made = Py_NewInterpreterFromConfig(&state, &config);
     if (PyStatus_Exception(made) || state == NULL) return NULL;
     cycle->status = PyRun_SimpleString(cycle->source);
@@ -30,8 +29,7 @@ static void *one_cycle(void *argument)
 }
 
 /* 0 when an interpreter was made, ran the source without an exception, and was ended. */
-int one_interpreter(const char *source)
-{
+int one_interpreter(const char* source) {
     struct cycle cycle = {source, -1};
     pthread_t thread;
     if (pthread_create(&thread, NULL, one_cycle, &cycle) != 0) return -1;
