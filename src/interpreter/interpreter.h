@@ -164,7 +164,7 @@ class interpreter : public std::enable_shared_from_this<interpreter> {
     std::deque<task> queue_;
     std::function<void()> when_abandoned_;  // of the job that runs
     std::size_t visitors_ = 0;
-    bool closed_to_visitors_ = false;  // once the end has begun to wait for them
+    bool closed_to_visitors_ = false;      // once the end has begun to wait for them
     std::vector<PyThreadState*> cached_;   // of other OS threads
     std::vector<PyThreadState*> orphans_;  // of those that ended
 };

@@ -1,4 +1,4 @@
-"""The short form of tests/stress/interpreter_cycles.py; ALLCORES_STRESS_CYCLES=500 for a long one."""
+"""A short form of tests/stress/interpreter_cycles.py; ALLCORES_STRESS_CYCLES=500 for a long one."""
 
 import os
 import re
