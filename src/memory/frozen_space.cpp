@@ -83,13 +83,16 @@ frozen_space& frozen_space::process() {
         process_begin_.store(reinterpret_cast<std::uintptr_t>(made->reserved_.begin),
                              std::memory_order_relaxed);
         process_bytes_.store(made->reserved_.bytes, std::memory_order_relaxed);
-        // A child of fork must not inherit the lock from a thread that it has not.
-        pthread_atfork([] { process().mutex_.lock(); }, [] { process().mutex_.unlock(); },
-                       [] { process().mutex_.unlock(); });
         return made;
     }();
     return *space;
 }
+
+// A child of fork must not inherit the lock from a thread that it has not, nor a space that such a
+// thread was making: so a fork makes it, if nothing has before.
+const int frozen_space::fork_handlers_ =
+    pthread_atfork([] { process().mutex_.lock(); }, [] { process().mutex_.unlock(); },
+                   [] { process().mutex_.unlock(); });
 
 extent frozen_space::find_free(std::size_t bytes, const std::byte* wanted_at) {
     auto found = free_.end();

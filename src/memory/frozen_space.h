@@ -75,6 +75,8 @@ class frozen_space {
     static inline std::atomic<std::uintptr_t> process_begin_{0};
     static inline std::atomic<std::size_t> process_bytes_{0};
 
+    static const int fork_handlers_;  // registered as the module is loaded
+
     extent reserved_;  // set by the constructor, then constant
     mutable std::mutex
         mutex_;  // guards all below; held for no system call but those of fork's handlers
