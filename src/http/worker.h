@@ -54,6 +54,7 @@ class worker final : request_parser::sink {
     next linger(connection& connection);
     next close(connection& connection);
     void set_deadline(connection& connection);
+    bool is_overdue(const connection& each) const;
 
     // worker_response.cpp: what is sent
     bool on_request(const request& request) override;

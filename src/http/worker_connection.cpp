@@ -32,6 +32,7 @@ void worker::serve(connection& connection, bool to_the_end) {
         }
         set_deadline(connection);
         if (connection.owner.release()) return;
+        if (is_overdue(connection) && time_out(connection) == next::closed) return;
         to_the_end = true;  // the event that came may have been the end
     }
 }
@@ -71,7 +72,16 @@ worker::next worker::read(connection& connection, bool to_the_end) {
         if (parse(connection, at, size) == next::closed) return next::closed;
         if (connection.output || connection.is_lingering) return next::let_go;
         if (size < room && !to_the_end) return next::let_go;
+        if (is_overdue(connection)) return time_out(connection);
     }
+}
+
+// A tick finds only connections that nobody has. One whose head never ends and never pauses is not
+// among them, so its owner looks at the clock itself.
+bool worker::is_overdue(const connection& each) const {
+    return each.waits_for == connection::waiting::head && !progress_ &&
+           each.message.at() == message_state::stage::head &&
+           server::shared::now_ns() / ns_a_ms >= each.deadline;
 }
 
 // The worker's own buffer, or behind the unfinished request that the connection keeps. That grows
