@@ -4,7 +4,7 @@ CPython's own trigger runs in the middle of whatever allocates the 2,000th conta
 that is a request. A worker turns it off and is asked here instead: when nothing is ready to be
 served (`idle`), and every few hundred requests when that never happens (`busy`). What was there
 before the first request (modules, the handler, its data) is frozen, so that a collection looks
-only at what requests left behind. `./bench gc` measures the difference.
+only at what requests left behind. `./bench gc` compares the two.
 """
 
 from __future__ import annotations
