@@ -118,6 +118,7 @@ class Server:
         max_header: int,
         max_body: int,
         max_connections: int,
+        min_body_rate: int,
         header_timeout: float,
         body_timeout: float,
         keep_alive_timeout: float,

@@ -36,6 +36,7 @@ def serve(
     max_header: int = 32 * 1024,
     max_body: int = 16 * 1024 * 1024,
     max_connections: int = 16384,
+    min_body_rate: int = 500,
     header_timeout: float = 10.0,
     body_timeout: float = 30.0,
     keep_alive_timeout: float = 75.0,
@@ -55,7 +56,9 @@ def serve(
 
     Sizes are bytes: `max_header` of a request's head (431), `max_body` (413). Times are seconds:
     `header_timeout` for a request's head and `body_timeout` between two parts of its body (408),
-    `keep_alive_timeout` between two requests, `send_timeout` for a client that does not read.
+    `keep_alive_timeout` between two requests, `send_timeout` for a client that does not read. A
+    body in all may take `body_timeout` and the time that its bytes take at `min_body_rate` bytes a
+    second (408; 0 for as long as it likes).
     `port=0` takes a free port. `ready` is called with the addresses, instead of printing them.
 
     On the first signal no new connections are taken, and what is in flight has `grace` seconds to
@@ -78,6 +81,7 @@ def serve(
         max_header=max_header,
         max_body=max_body,
         max_connections=max_connections,
+        min_body_rate=min_body_rate,
         header_timeout=header_timeout,
         body_timeout=body_timeout,
         keep_alive_timeout=keep_alive_timeout,

@@ -44,33 +44,24 @@ void log_line(http::log_level level, std::string_view text) {
 }
 
 PyObject* create(PyTypeObject* type, PyObject* args, PyObject* keywords) {
-    static const char* const names[] = {"payload",
-                                        "host",
-                                        "port",
-                                        "workers",
-                                        "backlog",
-                                        "max_header",
-                                        "max_body",
-                                        "max_connections",
-                                        "header_timeout",
-                                        "body_timeout",
-                                        "keep_alive_timeout",
-                                        "send_timeout",
-                                        "server_name",
-                                        nullptr};
+    static const char* const names[] = {
+        "payload",       "host",           "port",         "workers",
+        "backlog",       "max_header",     "max_body",     "max_connections",
+        "min_body_rate", "header_timeout", "body_timeout", "keep_alive_timeout",
+        "send_timeout",  "server_name",    nullptr};
     const char* payload = nullptr;
     Py_ssize_t payload_size = 0;
     const char* host = nullptr;
     const char* server_name = nullptr;
     unsigned short port = 0;
-    unsigned int workers = 0, backlog = 0, max_header = 0, max_connections = 0;
+    unsigned int workers = 0, backlog = 0, max_header = 0, max_connections = 0, min_body_rate = 0;
     unsigned long long max_body = 0;
     double header_timeout = 0, body_timeout = 0, keep_alive_timeout = 0, send_timeout = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "$y#sHIIIKIdddds:Server",
-                                     const_cast<char**>(names), &payload, &payload_size, &host,
-                                     &port, &workers, &backlog, &max_header, &max_body,
-                                     &max_connections, &header_timeout, &body_timeout,
-                                     &keep_alive_timeout, &send_timeout, &server_name)) {
+    if (!PyArg_ParseTupleAndKeywords(
+            args, keywords, "$y#sHIIIKIIdddds:Server", const_cast<char**>(names), &payload,
+            &payload_size, &host, &port, &workers, &backlog, &max_header, &max_body,
+            &max_connections, &min_body_rate, &header_timeout, &body_timeout, &keep_alive_timeout,
+            &send_timeout, &server_name)) {
         return nullptr;
     }
     PyObject* object = type->tp_alloc(type, 0);
@@ -91,6 +82,7 @@ PyObject* create(PyTypeObject* type, PyObject* args, PyObject* keywords) {
         options.limits.max_header_bytes = max_header;
         options.limits.max_body_bytes = max_body;
         options.limits.max_connections = max_connections;
+        options.limits.min_body_rate = min_body_rate;
         options.limits.header_timeout_ms = in_ms(header_timeout);
         options.limits.body_timeout_ms = in_ms(body_timeout);
         options.limits.keep_alive_timeout_ms = in_ms(keep_alive_timeout);

@@ -37,6 +37,11 @@ struct connection {
     waiting waits_for = waiting::nothing;
     std::uint64_t deadline = 0;
 
+    // Of the body that is coming: when it began, on the same clock (0: none is), and the bytes of
+    // it so far, as they came.
+    std::uint64_t body_since = 0;
+    std::uint64_t body_bytes = 0;
+
     std::uint64_t discarded = 0;  // bytes read and thrown away while lingering
     bool watches_output = false;  // the reactor reports room for output
     bool closing = false;         // nothing more is read as a request; close when all is sent

@@ -62,6 +62,7 @@ bool connection_pool::give_back(http::connection& connection) {
     connection.output.reset();
     connection.waits_for = http::connection::waiting::nothing;
     connection.deadline = connection.discarded = 0;
+    connection.body_since = connection.body_bytes = 0;
     connection.watches_output = connection.closing = false;
     connection.lingers = connection.is_lingering = false;
     connection.is_new = true;

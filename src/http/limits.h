@@ -17,7 +17,11 @@ struct limits {
 
     std::uint32_t header_timeout_ms =
         10'000;  // from the first byte of a request to the end of its head: 408
-    std::uint32_t body_timeout_ms = 30'000;        // without a byte of the body: 408
+    std::uint32_t body_timeout_ms = 30'000;  // without a byte of the body: 408
+    // Bytes a second. A body in all may take body_timeout_ms and the time that its bytes take at
+    // this rate, so that one that drips does not hold its connection for ever: 408. 0: no such
+    // limit.
+    std::uint32_t min_body_rate = 500;
     std::uint32_t keep_alive_timeout_ms = 75'000;  // without a request: closed
     std::uint32_t send_timeout_ms =
         30'000;  // without the client taking a byte of the reply: closed
@@ -26,5 +30,15 @@ struct limits {
 
     std::uint32_t max_connections = 16'384;  // over it: 503 and closed
 };
+
+// When a body that began at `since_ms`, and of which `bytes` have come until `now_ms`, times out if
+// nothing more comes.
+constexpr std::uint64_t body_deadline(const limits& limits, std::uint64_t since_ms,
+                                      std::uint64_t now_ms, std::uint64_t bytes) {
+    std::uint64_t idle = now_ms + limits.body_timeout_ms;
+    if (limits.min_body_rate == 0) return idle;
+    std::uint64_t slow = since_ms + limits.body_timeout_ms + bytes * 1000 / limits.min_body_rate;
+    return slow < idle ? slow : idle;
+}
 
 }  // namespace allcores::http

@@ -48,6 +48,7 @@ class worker final : request_parser::sink {
     next read(connection& connection, bool to_the_end);
     next parse(connection& connection, char* data, std::size_t size);
     char* room_for_input(connection& connection, std::size_t& room);
+    void note_body(connection& connection, std::size_t size);
     void keep_input(connection& connection, char* begin, std::size_t size);
     next refuse(connection& connection, int status);
     next close_when_sent(connection& connection);

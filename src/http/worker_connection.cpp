@@ -72,16 +72,20 @@ worker::next worker::read(connection& connection, bool to_the_end) {
         if (parse(connection, at, size) == next::closed) return next::closed;
         if (connection.output || connection.is_lingering) return next::let_go;
         if (size < room && !to_the_end) return next::let_go;
+        if (connection.message.at() == message_state::stage::body) set_deadline(connection);
         if (is_overdue(connection)) return time_out(connection);
     }
 }
 
-// A tick finds only connections that nobody has. One whose head never ends and never pauses is not
-// among them, so its owner looks at the clock itself.
+// A tick finds only connections that nobody has. One whose head or body never ends and never pauses
+// is not among them, so its owner looks at the clock itself.
 bool worker::is_overdue(const connection& each) const {
-    return each.waits_for == connection::waiting::head && !progress_ &&
-           each.message.at() == message_state::stage::head &&
-           server::shared::now_ns() / ns_a_ms >= each.deadline;
+    using waiting = connection::waiting;
+    using stage = message_state::stage;
+    bool in_head =
+        each.waits_for == waiting::head && each.message.at() == stage::head && !progress_;
+    bool in_body = each.waits_for == waiting::body && each.message.at() == stage::body;
+    return (in_head || in_body) && server::shared::now_ns() / ns_a_ms >= each.deadline;
 }
 
 // The worker's own buffer, or behind the unfinished request that the connection keeps. That grows
@@ -105,13 +109,14 @@ worker::next worker::parse(connection& connection, char* data, std::size_t size)
     batch_ = 0;
     request_parser::result result = parser_.feed(connection.message, data, size, connection.client);
     leave();
+    if (batch_) connection.body_since = 0;
     switch (result.what) {
         case request_parser::outcome::more:
             if (connection.message.awaits_continue()) {
                 collected_.append("HTTP/1.1 100 Continue\r\n\r\n");
                 connection.message.continued();
             }
-            if (connection.message.at() == message_state::stage::body) progress_ = true;
+            note_body(connection, size);
             keep_input(connection, connection.message.origin(),
                        connection.message.kept(data + size));
             break;
@@ -134,6 +139,18 @@ worker::next worker::parse(connection& connection, char* data, std::size_t size)
     if (broken_) return close(connection);
     if (connection.output || !connection.closing) return next::let_go;
     return close_when_sent(connection);
+}
+
+// These bytes were the last that came of an unfinished request.
+void worker::note_body(connection& connection, std::size_t size) {
+    if (connection.message.at() != message_state::stage::body) return;
+    progress_ = true;
+    last_ns_ = server::shared::now_ns();  // a long upload can be one event
+    if (!connection.body_since) {
+        connection.body_since = last_ns_ / ns_a_ms;
+        connection.body_bytes = 0;
+    }
+    connection.body_bytes += size;
 }
 
 // Makes these bytes, which lie in the worker's or in the connection's buffer, all that the
@@ -226,7 +243,12 @@ void worker::set_deadline(connection& connection) {
     }
     if (now == connection.waits_for && !progress_) return;
     connection.waits_for = now;
-    std::uint64_t deadline = last_ns_ / ns_a_ms + timeout_ms + shared_.tick_ms;
+    std::uint64_t deadline = last_ns_ / ns_a_ms + timeout_ms;
+    if (now == waiting::body) {
+        deadline =
+            body_deadline(limits, connection.body_since, last_ns_ / ns_a_ms, connection.body_bytes);
+    }
+    deadline += shared_.tick_ms;
     deadline -= deadline % shared_.tick_ms;
     if (deadline == connection.deadline) return;
     connection.deadline = deadline;

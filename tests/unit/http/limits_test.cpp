@@ -184,6 +184,71 @@ TEST(Timeouts, ABodyThatDoesNotComeGets408) {
     EXPECT_TRUE(one.at_end());
 }
 
+// Every byte is progress, and yet it comes to an end.
+TEST(Timeouts, ABodyThatDripsGets408) {
+    http::limits limits;
+    limits.body_timeout_ms = 300;
+    limits.min_body_rate = 1'000'000'000;
+    limits.max_body_bytes = 1'000'000'000;
+    for (std::string framing :
+         {"Content-Length: 999999999\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n3b9ac9ff\r\n"}) {
+        running_server server(echo, limits);
+        client one(*server), other(*server);
+        one.send("POST / HTTP/1.1\r\n" + host + framing);
+        // Keeps sending until the server has had enough, however long that takes.
+        ASSERT_TRUE(becomes_true([&] {
+            one.send("x");
+            return server.total().timeouts == 1;
+        }));
+        EXPECT_EQ(one.read().status, 408);
+        EXPECT_EQ(other.get("/").status, 200);
+        one.end_sending();
+        EXPECT_TRUE(one.at_end());
+    }
+}
+
+// Times in milliseconds, so no clock is needed to see what a rate allows.
+TEST(Timeouts, ABodyThatComesFastEnoughHasTheTimeItTakes) {
+    http::limits limits;
+    limits.body_timeout_ms = 30'000;
+    limits.min_body_rate = 500;
+    EXPECT_EQ(body_deadline(limits, 1000, 1000, 0), 31'000u);
+    // A drip of one byte in ten seconds: soon every next one is too late.
+    EXPECT_EQ(body_deadline(limits, 1000, 11'000, 1), 31'002u);
+    EXPECT_EQ(body_deadline(limits, 1000, 31'000, 3), 31'006u);
+    // At the least rate the time left between two parts stays whole, above it too.
+    EXPECT_EQ(body_deadline(limits, 1000, 601'000, 300'000), 631'000u);
+    EXPECT_EQ(body_deadline(limits, 1000, 601'000, 30'000'000), 631'000u);
+    // What came early may be made up for by pauses, but none is longer than the timeout.
+    EXPECT_EQ(body_deadline(limits, 1000, 2000, 1'000'000), 32'000u);
+    limits.min_body_rate = 0;
+    EXPECT_EQ(body_deadline(limits, 1000, 601'000, 60), 631'000u);
+}
+
+// Each body has its own time, also on a connection that is never between two requests.
+TEST(Timeouts, EachBodyIsMeasuredAnew) {
+    using clock = std::chrono::steady_clock;
+    constexpr auto timeout = std::chrono::milliseconds(300);
+    http::limits limits;
+    limits.body_timeout_ms = timeout.count();
+    limits.min_body_rate = 1'000'000'000;
+    running_server server(echo, limits);
+    client one(*server);
+    std::string begin = "POST / HTTP/1.1\r\n" + host + "Content-Length: 4\r\n\r\nab";
+    auto first = clock::now(), began = first;
+    one.send(begin);
+    while (clock::now() < first + 2 * timeout) {
+        auto next = clock::now();
+        one.send("cd" + begin);
+        if (one.read().status != 200) {  // right only if this machine made us be late
+            EXPECT_GE(clock::now() - began, timeout);
+            return;
+        }
+        began = next;
+    }
+    EXPECT_EQ(server.total().timeouts, 0u);
+}
+
 TEST(Timeouts, IdleConnectionsAreClosedWithoutAWord) {
     http::limits limits;
     limits.keep_alive_timeout_ms = 20;
