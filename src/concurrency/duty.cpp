@@ -1,23 +1,29 @@
 #include "concurrency/duty.h"
 
+#include <algorithm>
+
 namespace allcores::concurrency {
 namespace {
 
-// Looks without anybody having been busy, after which the one on watch sleeps: about 10 ms.
-constexpr unsigned quiet_looks = 25;
+// Looks that saw somebody free, after which the one on watch sleeps.
+constexpr unsigned quiet_looks = 4;
+// Of the patience: how far the looks of the one on watch grow apart.
+constexpr int rarest_look = 8;
+
+std::uint64_t now_ns() {
+    return static_cast<std::uint64_t>(
+        std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count());
+}
 
 }  // namespace
 
-duty::duty(unsigned workers, unsigned on_duty, std::chrono::microseconds watch)
+duty::duty(unsigned workers, unsigned on_duty, std::chrono::microseconds patience)
     : workers_(workers),
       on_duty_most_(on_duty),
       rotates_(on_duty < workers),
-      watch_(watch),
+      patience_(patience),
+      patience_ns_(static_cast<std::uint64_t>(patience_.count())),
       places_(std::make_unique<place[]>(workers)) {}
-
-void duty::join(unsigned worker) {
-    if (rotates_) rest_or_return(places_[worker]);
-}
 
 void duty::leave(unsigned worker) {
     if (!rotates_) return;
@@ -42,9 +48,10 @@ unsigned duty::resting() {
 }
 
 // The worker has no place: it takes one that is free, or rests until it gets one.
-void duty::rest_or_return(place& own) {
+void duty::join(unsigned worker) {
+    if (!rotates_) return;
     std::unique_lock lock(mutex_);
-    own.replaced.store(false, std::memory_order_relaxed);
+    places_[worker].replaced.store(false, std::memory_order_relaxed);
     ++resting_;
     while (!ended_ && on_duty_ >= on_duty_most_) {
         if (watched_) {
@@ -64,14 +71,17 @@ void duty::rest_or_return(place& own) {
 void duty::keep_watch(std::unique_lock<std::mutex>& lock) {
     watched_ = true;
     unsigned quiet = 0;
+    auto pause = patience_;
     while (!ended_ && on_duty_ >= on_duty_most_) {
         if (quiet < quiet_looks) {
-            watching_.wait_for(lock, watch_);
-            quiet = look() ? 0 : quiet + 1;
+            watching_.wait_for(lock, pause);
+            replace_held_up(now_ns());
+            quiet = all_are_busy() ? 0 : quiet + 1;
+            pause = std::min(pause * 2, patience_ * rarest_look);
             continue;
         }
         asleep_.store(true, std::memory_order_seq_cst);
-        if (!somebody_is_busy()) {
+        if (!all_are_busy()) {
             watching_.wait(lock, [this] {
                 return ended_ || on_duty_ < on_duty_most_ ||
                        !asleep_.load(std::memory_order_relaxed);
@@ -79,41 +89,48 @@ void duty::keep_watch(std::unique_lock<std::mutex>& lock) {
         }
         asleep_.store(false, std::memory_order_relaxed);
         quiet = 0;
+        pause = patience_;
     }
     watched_ = false;
 }
 
-// Of those on duty. Sequentially consistent: see begin().
-bool duty::somebody_is_busy() const {
+// All that are on duty (who rests is never with an event). Sequentially consistent: see begin().
+bool duty::all_are_busy() const {
+    unsigned busy = 0;
     for (unsigned i = 0; i < workers_; ++i) {
         const place& each = places_[i];
         if (each.busy_since.load(std::memory_order_seq_cst) != 0 &&
             !each.replaced.load(std::memory_order_relaxed)) {
-            return true;
+            ++busy;
         }
     }
-    return false;
+    return busy >= on_duty_most_;
 }
 
-// One look: a worker that is with the same event as at the last look loses its place. Returns
-// whether anybody on duty has had an event since then.
-bool duty::look() {
-    bool moved = false;
+void duty::look_at_others(std::uint64_t now) {
+    for (unsigned i = 0; i < workers_; ++i) {
+        if (!places_[i].is_held_up(now, patience_ns_)) continue;
+        const std::lock_guard lock(mutex_);
+        if (replace_held_up(now)) watching_.notify_one();
+        return;
+    }
+}
+
+// With mutex_ held: who is held up loses its place. Whether anybody was.
+bool duty::replace_held_up(std::uint64_t now) {
+    bool any = false;
     for (unsigned i = 0; i < workers_; ++i) {
         place& each = places_[i];
-        if (each.replaced.load(std::memory_order_relaxed)) continue;
-        const std::uint64_t since = each.busy_since.load(std::memory_order_acquire);
-        if (since != 0 && since == each.seen) {
-            each.replaced.store(true, std::memory_order_release);
-            --on_duty_;
-        }
-        moved = moved || since != 0;
-        each.seen = since;
+        if (!each.is_held_up(now, patience_ns_)) continue;
+        each.replaced.store(true, std::memory_order_release);
+        --on_duty_;
+        any = true;
     }
-    return moved;
+    return any;
 }
 
-void duty::wake_watch() {
+void duty::wake_watch_if_needed() {
+    if (!all_are_busy()) return;
     const std::lock_guard lock(mutex_);
     asleep_.store(false, std::memory_order_relaxed);
     watching_.notify_one();

@@ -3,13 +3,15 @@
 //
 // More workers than cores are good for the tail (while one computes, another serves) and bad for
 // throughput: every event wakes one more thread, and the wake-up costs as much as a small request.
-// So only `on_duty` of them wait for events at a time. The others rest, and one of the resting
-// keeps watch: a few times a millisecond it looks whether anybody on duty has been with one event
-// for longer than that, and takes such a worker's place. Who was replaced rests when it is done.
-// With nothing to do the one on watch sleeps, and the first event wakes it. The idea is that of
-// Go's system monitor, without a thread of its own.
+// So only `on_duty` of them wait for events at a time, and the others rest. Who has been with one
+// event for longer than `patience` is held up: another takes its place, and it rests when it is
+// done. Whoever takes an event looks for such workers, a few times a millisecond at most; that
+// costs no wake-up and comes before its own event can hold it up too. Only while all are busy does
+// one of the resting keep watch, and it looks less often the longer all goes well: it is needed
+// when all are held up at once. The idea is that of Go's system monitor, without a thread of its
+// own.
 //
-// A worker calls, in this order: join, then for each event begin and finish, then leave. Each
+// A worker calls join, then for each event begin and finish, and at the end leave. Each
 // worker has a number of its own and calls from one thread. end() may be called by any thread.
 #pragma once
 
@@ -25,29 +27,35 @@ namespace allcores::concurrency {
 
 class duty {
  public:
-    static constexpr std::chrono::microseconds usual_watch{400};
+    static constexpr std::chrono::microseconds usual_patience{400};
 
     // With `on_duty` >= `workers` nobody ever rests and nobody watches.
-    duty(unsigned workers, unsigned on_duty, std::chrono::microseconds watch = usual_watch);
+    duty(unsigned workers, unsigned on_duty, std::chrono::microseconds patience = usual_patience);
 
     // Returns when this worker is on duty, or after end(): when it may wait for an event.
     void join(unsigned worker);
 
-    // An event came, at a time that grows with each event of this worker and is not 0.
+    // An event came at `now`: nanoseconds of the steady clock.
     void begin(unsigned worker, std::uint64_t now) {
         if (!rotates_) return;
-        // Sequentially consistent, as the load: either the one on watch sees the event before it
-        // sleeps, or this sees that it sleeps.
-        places_[worker].busy_since.store(now, std::memory_order_seq_cst);
-        if (asleep_.load(std::memory_order_seq_cst)) wake_watch();
+        place& own = places_[worker];
+        // Sequentially consistent, as the load: either the one on watch sees that all are busy
+        // before it sleeps, or the last of them sees that it sleeps.
+        own.busy_since.store(now, std::memory_order_seq_cst);
+        if (asleep_.load(std::memory_order_seq_cst)) wake_watch_if_needed();
+        if (now - own.looked >= patience_ns_ / 2) {
+            own.looked = now;
+            look_at_others(now);
+        }
     }
 
-    // The event is done with; as join(), if another has taken the place meanwhile.
-    void finish(unsigned worker) {
-        if (!rotates_) return;
+    // The event is done with. True: another has taken the place meanwhile, and this worker must
+    // join() again.
+    [[nodiscard]] bool finish(unsigned worker) {
+        if (!rotates_) return false;
         place& own = places_[worker];
         own.busy_since.store(0, std::memory_order_release);
-        if (own.replaced.load(std::memory_order_acquire)) rest_or_return(own);
+        return own.replaced.load(std::memory_order_acquire);
     }
 
     // This worker will not come back.
@@ -61,27 +69,34 @@ class duty {
 
  private:
     struct alignas(64) place {
-        // 0: not with an event. Writer: the worker. Reader: the one on watch.
+        // 0: not with an event. Writer: the worker. Readers: the others.
         std::atomic<std::uint64_t> busy_since{0};
-        // Another has this place. Set by the one on watch; read by the worker (acquire, pairs with
-        // that store), and cleared by it with mutex_ held.
+        // Another has this place. Set by another worker with mutex_ held; read by the worker
+        // (acquire, pairs with that store), and cleared by it with mutex_ held.
         std::atomic<bool> replaced{false};
-        std::uint64_t seen = 0;  // busy_since at the last look; the one on watch, with mutex_ held
+        std::uint64_t looked = 0;  // when this worker looked at the others; its own
+
+        bool is_held_up(std::uint64_t now, std::uint64_t patience_ns) const {
+            const std::uint64_t since = busy_since.load(std::memory_order_acquire);
+            return since != 0 && since + patience_ns <= now &&
+                   !replaced.load(std::memory_order_relaxed);
+        }
     };
 
-    void rest_or_return(place& own);
     void keep_watch(std::unique_lock<std::mutex>& lock);
-    bool look();
-    bool somebody_is_busy() const;
-    void wake_watch();
+    void look_at_others(std::uint64_t now);
+    bool replace_held_up(std::uint64_t now);
+    bool all_are_busy() const;
+    void wake_watch_if_needed();
 
     const unsigned workers_;
     const unsigned on_duty_most_;
     const bool rotates_;
-    const std::chrono::microseconds watch_;
+    const std::chrono::nanoseconds patience_;
+    const std::uint64_t patience_ns_;
     const std::unique_ptr<place[]> places_;  // one for each worker
 
-    std::atomic<bool> asleep_{false};  // the one on watch waits for wake_watch(), without a limit
+    std::atomic<bool> asleep_{false};  // the one on watch waits to be woken, without a limit
 
     std::mutex mutex_;  // guards what follows
     std::condition_variable rest_;

@@ -22,13 +22,16 @@ class application {
     // leave, enter, release.)
     virtual void release() {}
 
-    // After the batch, before its replies are sent where they are small (the interpreter's lock is
-    // released here).
+    // Before something that may block or take long, at the latest before this worker waits for
+    // events (the interpreter's lock is released here).
     virtual void leave() {}
 
-    // Nothing is ready and this worker is about to block. Called at most once before each blocking
-    // wait, not entered, and only when wants_idle() says so just before; that costs the worker one
-    // more look for events.
+    // After a batch, entered. Returns whether this worker may stay so while it sends the replies
+    // and takes the next event, if one is ready (when nobody else wants the interpreter's lock).
+    virtual bool finish_batch() { return false; }
+
+    // Nothing is ready and this worker is about to block: entered, and only when wants_idle() says
+    // so just before; that costs the worker one more look for events.
     virtual void idle() {}
     virtual bool wants_idle() { return false; }
 };

@@ -7,12 +7,6 @@
 namespace allcores::http {
 namespace {
 
-// Most applications say the same few types again and again, so this is the only check on the fast
-// path.
-bool is_sendable(std::string_view value) {
-    return is_field_value(value);
-}
-
 std::invalid_argument refused(std::string_view name, const char* why) {
     return std::invalid_argument("header " + std::string(name.substr(0, 80)) + ": " + why);
 }
@@ -27,15 +21,20 @@ void response::status(int code) {
 }
 
 void response::content_type(std::string_view type) {
-    if (type == content_type_) return;
-    if (!is_sendable(type)) throw refused("Content-Type", "the value has control characters");
+    // Most applications say the same few types again and again.
+    if (type != checked_type_) {
+        if (!is_field_value(type)) {
+            throw refused("Content-Type", "the value has control characters");
+        }
+        checked_type_ = type;
+    }
     content_type_ = type;
 }
 
 void response::header(std::string_view name, std::string_view value) {
     if (!is_token(name)) throw refused(name, "the name is not a token");
     value = trim(value);
-    if (!is_sendable(value)) throw refused(name, "the value has control characters");
+    if (!is_field_value(value)) throw refused(name, "the value has control characters");
     switch (name.size()) {
         case 4:
             if (equal_ignoring_case(name, "date")) throw refused(name, "the server writes it");

@@ -85,6 +85,7 @@ class response {
     bool close_ = false;
     bool names_server_ = false;
     std::string content_type_;
+    std::string checked_type_;  // the last one that was found good
     std::string fields_;
     std::string_view body_;
     std::optional<file_plan> plan_;

@@ -36,12 +36,12 @@ void worker::run() {
                 dispatch(event);
                 if (last_ns_ == woken_ns_) last_ns_ = server::shared::now_ns();
                 counts_.busy_ns.add(last_ns_ - woken_ns_);
-                shared_.duties.finish(number_);
+                finish_event();
                 break;
             case net::reactor::outcome::woken:
                 note_time();
                 sweep();
-                shared_.duties.finish(number_);
+                finish_event();
                 break;
             case net::reactor::outcome::nothing:
             case net::reactor::outcome::ended:
@@ -52,17 +52,29 @@ void worker::run() {
             shared_.finish();
         }
     }
+    leave();
     shared_.duties.leave(number_);
     cut_what_nobody_has();
 }
 
 net::reactor::outcome worker::wait(net::reactor::event& event) {
-    if (application_.wants_idle()) {
+    if (entered_ || application_.wants_idle()) {
         net::reactor::outcome ready = shared_.reactor->wait(event, 0);
         if (ready != net::reactor::outcome::nothing) return ready;
-        application_.idle();
+        if (application_.wants_idle()) {
+            enter();
+            application_.idle();
+        }
+        leave();
     }
     return shared_.reactor->wait(event, -1);
+}
+
+// Somebody else may wait for events in this worker's place by now: then it rests.
+void worker::finish_event() {
+    if (!shared_.duties.finish(number_)) return;
+    leave();
+    shared_.duties.join(number_);
 }
 
 void worker::note_time() {

@@ -41,6 +41,7 @@ class worker final : request_parser::sink {
     void sweep();
     void cut_what_nobody_has();
     void note_time();
+    void finish_event();
 
     // worker_connection.cpp: one connection that this worker owns
     void serve(connection& connection, bool to_the_end);

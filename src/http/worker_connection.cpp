@@ -108,7 +108,7 @@ worker::next worker::parse(connection& connection, char* data, std::size_t size)
     current_ = &connection;
     batch_ = 0;
     request_parser::result result = parser_.feed(connection.message, data, size, connection.client);
-    leave();
+    if (entered_ && !application_.finish_batch()) leave();
     if (batch_) connection.body_since = 0;
     switch (result.what) {
         case request_parser::outcome::more:

@@ -62,15 +62,16 @@ python_application::~python_application() {
     Py_XDECREF(file_response_type_);
 }
 
-void python_application::leave() {
+// A worker's interpreter has one thread, as long as its handlers start none and nobody calls into
+// it: then nobody waits for its GIL, and releasing it after each batch would only cost time.
+bool python_application::finish_batch() {
     if (since_idle_ >= requests_without_idle) ask_collector(collect_busy_);
-    detach();
+    PyThreadState* own = PyThreadState_GetUnchecked();
+    return PyInterpreterState_ThreadHead(own->interp) == own && PyThreadState_Next(own) == nullptr;
 }
 
 void python_application::idle() {
-    attach();
     ask_collector(collect_idle_);
-    detach();
 }
 
 void python_application::ask_collector(PyObject* method) {

@@ -31,7 +31,8 @@ class python_application final : public http::application {
     void attach() { PyEval_RestoreThread(state_); }
 
     void enter() override { attach(); }
-    void leave() override;
+    void leave() override { detach(); }
+    bool finish_batch() override;
     void handle(const http::request& request, http::response& response) override;
     void release() override { Py_CLEAR(kept_); }
     bool wants_idle() override { return since_idle_ >= requests_between_collections; }

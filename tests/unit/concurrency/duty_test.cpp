@@ -12,6 +12,11 @@ namespace {
 
 using std::chrono::microseconds;
 
+std::uint64_t now() {
+    return static_cast<std::uint64_t>(
+        std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count());
+}
+
 // A worker that serves events which the test hands out, and may be held up by one.
 struct crew {
     crew(unsigned count, unsigned on_duty) : duties(count, on_duty, microseconds(200)) {
@@ -28,9 +33,9 @@ struct crew {
 
     void work(unsigned number) {
         duties.join(number);
-        for (std::uint64_t time = 1; !finished; ++time) {
+        while (!finished) {
             events.acquire();
-            duties.begin(number, time);
+            duties.begin(number, now());
             if (hold_up.fetch_sub(1) > 0) {
                 ++holding;
                 holding.notify_all();
@@ -39,7 +44,7 @@ struct crew {
                 ++served;
                 served.notify_all();
             }
-            duties.finish(number);
+            if (duties.finish(number)) duties.join(number);
         }
         duties.leave(number);
     }

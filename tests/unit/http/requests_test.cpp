@@ -286,14 +286,19 @@ struct counting_application final : application {
         EXPECT_TRUE(entered);
         entered = false;
     }
+    bool finish_batch() override {
+        EXPECT_TRUE(entered);
+        return ++batches % 2 == 0;
+    }
     void idle() override {
-        EXPECT_FALSE(entered);
+        EXPECT_TRUE(entered);
         ++idles;
     }
     bool wants_idle() override { return true; }
+    ~counting_application() override { EXPECT_FALSE(entered); }
 
     bool entered = false, holds_body = false;
-    int idles = 0;
+    int batches = 0, idles = 0;
     std::string body;
 };
 
@@ -311,6 +316,7 @@ TEST(Requests, TheApplicationIsEnteredReleasedAndLeft) {
         }
         void release() override { inner.release(); }
         void leave() override { inner.leave(); }
+        bool finish_batch() override { return inner.finish_batch(); }
         void idle() override { inner.idle(); }
         bool wants_idle() override { return true; }
     };
