@@ -4,6 +4,7 @@ import importlib
 import importlib.metadata
 import importlib.resources
 import pkgutil
+import subprocess
 import sys
 
 import allcores
@@ -22,5 +23,7 @@ for found in pkgutil.walk_packages(allcores.__path__, "allcores."):
         importlib.import_module(found.name)
 licenses = [p for p in importlib.metadata.files("allcores") or [] if p.name == "LICENSE"]
 assert licenses, "the wheel has no LICENSE"
+command = [f"{sys.prefix}/bin/allcores", "check", "json"]
+subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 version = sys.version.split()[0]
 print(f"allcores {allcores.__version__} on {version}: {len(allcores.__all__)} public names")

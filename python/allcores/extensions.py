@@ -77,7 +77,7 @@ def is_installed() -> bool:
 def create_dynamic(spec: Any, file: Any = None, /) -> types.ModuleType:
     """As _imp.create_dynamic: the module that a spec describes, not executed yet."""
     name, path = spec.name, spec.origin
-    if not isinstance(path, str) or _is_standard(path) or name == _core.__name__:
+    if not isinstance(path, str) or is_standard(path) or name == _core.__name__:
         return _create_dynamic(spec, file)
     contents = _initialized.get((path, name))
     if contents is not None:
@@ -103,7 +103,7 @@ def exec_dynamic(module: types.ModuleType, /) -> int:
         result = _exec_dynamic(module)
     except BaseException:
         spec = getattr(module, "__spec__", None)
-        if spec is not None and isinstance(spec.origin, str) and not _is_standard(spec.origin):
+        if spec is not None and isinstance(spec.origin, str) and not is_standard(spec.origin):
             _core._forget_image(spec.origin)
         raise
     if module.__name__ == "_ctypes":
@@ -161,7 +161,7 @@ def _folders_of_standard_modules() -> frozenset[str]:
 _standard_folders = _folders_of_standard_modules()
 
 
-def _is_standard(path: str) -> bool:
+def is_standard(path: str) -> bool:
     """Whether a file is one of the standard library's extension modules."""
     return os.path.dirname(path) in _standard_folders
 

@@ -1,0 +1,48 @@
+"""The command `allcores`, which is also `python -m allcores`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from allcores import __version__
+
+# Each command is a module with add_arguments(parser) and run(arguments), imported when it is asked
+# for.
+_COMMANDS = {
+    "check": ("allcores._check", "do packages work in interpreters of their own?"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line (that of the process by default) and return the exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    parser = argparse.ArgumentParser(
+        prog="allcores", description="Plain CPython on every core of one process."
+    )
+    parser.add_argument("--version", action="version", version=f"allcores {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, (module_name, summary) in _COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary)
+        if name in given[:1]:
+            module = importlib.import_module(module_name)
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
+    parsed = parser.parse_args(given)
+    try:
+        status: int = parsed.run(parsed)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of a pipe has gone; Python would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
