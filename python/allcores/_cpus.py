@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
+
+# Not from typing, and no pathlib: what a program imports without need is memory that it lacks
+# elsewhere.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def cpu_count() -> int:
@@ -14,50 +18,57 @@ def cpu_count() -> int:
     (containers) allow, rounded up.
     """
     allowed = len(os.sched_getaffinity(0))
-    for quota in _quotas(Path("/proc/self"), Path("/sys/fs/cgroup")):
+    for quota in _quotas("/proc/self", "/sys/fs/cgroup"):
         allowed = min(allowed, max(1, -(-quota[0] // quota[1])))
     return max(1, allowed)
 
 
-def _quotas(process: Path, mounted: Path) -> Iterator[tuple[int, int]]:
+def _quotas(process: str, mounted: str) -> Iterator[tuple[int, int]]:
     """Quota and period, in µs, of each group that the process is in, and of those above."""
     try:
-        lines = (process / "cgroup").read_text().splitlines()
+        lines = _read(process, "cgroup").splitlines()
     except OSError:
         return
     for line in lines:
         _, controllers, group = line.split(":", 2)
         if controllers == "":  # version 2
-            roots = [mounted, mounted / "unified"]
+            roots = [mounted, os.path.join(mounted, "unified")]
         elif "cpu" in controllers.split(","):
-            roots = [mounted / controllers, mounted / "cpu"]
+            roots = [os.path.join(mounted, name) for name in (controllers, "cpu")]
         else:
             continue
         for root in roots:
-            folder = root / group.lstrip("/")
+            level = os.path.join(root, group.strip("/")).rstrip("/")
             # Inside a container the path is the host's and does not exist: the root is the
             # container's own group.
-            folders = [folder, *folder.parents] if folder.exists() else [root]
-            for level in folders:
+            if not os.path.exists(level):
+                level = root
+            while True:
                 quota = _quota_v2(level) if controllers == "" else _quota_v1(level)
                 if quota is not None:
                     yield quota
                 if level == root:
                     break
+                level = os.path.dirname(level)
 
 
-def _quota_v2(folder: Path) -> tuple[int, int] | None:
+def _read(folder: str, name: str) -> str:
+    with open(os.path.join(folder, name)) as file:
+        return file.read()
+
+
+def _quota_v2(folder: str) -> tuple[int, int] | None:
     try:
-        quota, period = (folder / "cpu.max").read_text().split()
+        quota, period = _read(folder, "cpu.max").split()
     except OSError, ValueError:
         return None
     return None if quota == "max" or int(period) <= 0 else (int(quota), int(period))
 
 
-def _quota_v1(folder: Path) -> tuple[int, int] | None:
+def _quota_v1(folder: str) -> tuple[int, int] | None:
     try:
-        quota = int((folder / "cpu.cfs_quota_us").read_text())
-        period = int((folder / "cpu.cfs_period_us").read_text())
+        quota = int(_read(folder, "cpu.cfs_quota_us"))
+        period = int(_read(folder, "cpu.cfs_period_us"))
     except OSError, ValueError:
         return None
     return None if quota <= 0 or period <= 0 else (quota, period)

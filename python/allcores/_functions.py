@@ -13,6 +13,7 @@ import sys
 import types
 
 from allcores import _core
+from allcores._calls import BY_NAME
 
 # Not from typing: its import costs every interpreter more than all of this package. For the same
 # reason the pickler is the C one by itself, and others are imported where they are needed.
@@ -181,12 +182,12 @@ def _pickler(file: io.BytesIO) -> Any:
 
 
 def dumps(obj: Any) -> bytes:
-    """A function (or anything picklable) as bytes for loads() in another interpreter.
+    """A function (or anything picklable) as bytes for _calls.loads() in another interpreter.
 
     Raises TypeError for what can't cross; it names the variable of the function that is to blame.
     """
     if isinstance(obj, types.FunctionType | types.BuiltinFunctionType) and _is_global(obj):
-        return _pickle.dumps(obj, protocol=5)
+        return BY_NAME + f"{obj.__module__}:{obj.__qualname__}".encode("utf-8", "surrogatepass")
     file = io.BytesIO()
     try:
         _pickler(file).dump(obj)
@@ -200,7 +201,7 @@ def dumps(obj: Any) -> bytes:
 
 
 def loads(data: bytes) -> Any:
-    """What dumps() was given, in this interpreter."""
+    """What was pickled by dumps(), in this interpreter. Called by _calls.loads()."""
     return _Unpickler(io.BytesIO(data)).load()
 
 
@@ -262,20 +263,3 @@ def _variables(function: types.FunctionType) -> list[tuple[str, Any]]:
     found += list(zip(arguments[len(arguments) - len(defaults) :], defaults, strict=True))
     found += list((function.__kwdefaults__ or {}).items())
     return found
-
-
-def run_source(source: str) -> Any:
-    """Run source text in this interpreter's __main__.
-
-    Returns the value of text that is one expression, else None.
-    """
-    namespace = sys.modules["__main__"].__dict__
-    code: types.CodeType | None = None
-    try:  # noqa: SIM105 (contextlib costs an import)
-        code = compile(source, "<allcores>", "eval", dont_inherit=True)
-    except SyntaxError:
-        pass
-    if code is not None:
-        return eval(code, namespace)
-    exec(compile(source, "<allcores>", "exec", dont_inherit=True), namespace)
-    return None

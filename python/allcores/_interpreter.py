@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import types
-from collections.abc import Callable
-from typing import Any, Self
-
 from allcores import _bootstrap, _core, _functions
+
+# Not from typing: what a program imports without need is memory that it lacks elsewhere.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import types
+    from collections.abc import Callable
+    from typing import Any, Self
 
 
 class Interpreter:

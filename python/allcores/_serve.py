@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Callable
-from contextlib import contextmanager
+from _signal import SIGINT, SIGTERM, signal  # type: ignore[import-not-found]
 from errno import EACCES, EADDRINUSE
-from typing import TYPE_CHECKING, Any
 
+from allcores._calls import HANDLER
 from allcores._core import Server
 from allcores._cpus import cpu_count
 from allcores._functions import dumps
 
+# Not from typing, and not signal, threading and contextlib: what they import costs a program that
+# only serves two megabytes.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
+    from typing import Any
 
     from allcores._core import Request
 
@@ -71,7 +72,11 @@ def serve(
     """
     count = cpu_count() * workers_per_core if workers is None else workers
     _check(count, port, grace)
-    payload = dumps(("name", handler) if isinstance(handler, str) else ("value", handler))
+    payload = (
+        HANDLER + handler.encode("utf-8", "surrogatepass")
+        if isinstance(handler, str)
+        else dumps(handler)
+    )
     server = Server(
         payload=payload,
         host=host,
@@ -92,7 +97,7 @@ def serve(
         addresses = server.listen()
     except OSError as error:
         raise ServeError(f"allcores: {_listen_problem(error, host, port)}") from None
-    with _signals(server, grace) as stopped:
+    with _Signals(server, grace) as stopped:
         try:
             server.start()
             failure = server.wait_loaded()
@@ -143,21 +148,27 @@ def _load_problem(failure: tuple[str, str, str]) -> str:
     return f"{traceback}allcores: the handler can't be loaded: {kind}: {message}"
 
 
-@contextmanager
-def _signals(server: Server, grace: float) -> Iterator[list[int]]:
-    """Let SIGINT and SIGTERM stop the server; yields the list of signals that came."""
-    came: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield came
-        return
+class _Signals:
+    """Lets SIGINT and SIGTERM stop the server; gives the list of signals that came."""
 
-    def stop(number: int, _frame: object) -> None:
-        came.append(number)
-        server.stop(grace if len(came) == 1 else 0)
+    def __init__(self, server: Server, grace: float) -> None:
+        self._server = server
+        self._grace = grace
+        self._came: list[int] = []
+        self._before: dict[int, Any] = {}
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield came
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    def __enter__(self) -> list[int]:
+        try:
+            for number in (SIGINT, SIGTERM):
+                self._before[number] = signal(number, self._stop)
+        except ValueError:  # not the main thread: signals are not handled
+            pass
+        return self._came
+
+    def _stop(self, number: int, _frame: object) -> None:
+        self._came.append(number)
+        self._server.stop(self._grace if len(self._came) == 1 else 0)
+
+    def __exit__(self, *_error: object) -> None:
+        for number, handler in self._before.items():
+            signal(number, handler)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 
+from allcores._calls import HANDLER, loads
 from allcores._collector import Collector
-from allcores._functions import loads
 
 # Not from typing: its import costs every interpreter more than all of this package.
 TYPE_CHECKING = False
@@ -27,14 +26,14 @@ def find_handler(name: str) -> Callable[..., Any]:
     if not (module_name and colon and attribute):
         raise HandlerNotFound(f"{name!r} is not of the form 'module:name'")
     try:
-        module = importlib.import_module(module_name)
+        __import__(module_name)
     except ModuleNotFoundError as error:
         # A module that the handler's own module misses is another mistake, with a traceback worth
         # reading.
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise
         raise HandlerNotFound(f"there is no module named {error.name!r} on sys.path") from None
-    found: Any = module
+    found: Any = sys.modules[module_name]
     for part in attribute.split("."):
         try:
             found = getattr(found, part)
@@ -63,8 +62,11 @@ def checked(handler: Any, name: str) -> Callable[..., Any]:
 
 def load(payload: bytes) -> tuple[Callable[..., Any], Collector]:
     """The handler that `serve` was given, in this interpreter, and what collects its garbage."""
-    kind, value = loads(payload)
-    handler = find_handler(value) if kind == "name" else value
+    handler = (
+        find_handler(payload[len(HANDLER) :].decode("utf-8", "surrogatepass"))
+        if payload.startswith(HANDLER)
+        else loads(payload)
+    )
     collector = Collector()
     collector.start()
     return handler, collector

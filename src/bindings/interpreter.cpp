@@ -78,11 +78,11 @@ struct call_guard {
 void run_call(call_state& state, const std::string& callee, bool is_source,
               const std::string& arguments) {
     try {
-        ref functions = checked(PyImport_ImportModule("allcores._functions"));
-        ref function =
-            is_source ? checked(PyObject_GetAttrString(functions.get(), "run_source"))
-                      : checked(PyObject_CallMethod(functions.get(), "loads", "y#", callee.data(),
-                                                    static_cast<Py_ssize_t>(callee.size())));
+        ref calls = checked(PyImport_ImportModule("allcores._calls"));
+        ref function = is_source
+                           ? checked(PyObject_GetAttrString(calls.get(), "run_source"))
+                           : checked(PyObject_CallMethod(calls.get(), "loads", "y#", callee.data(),
+                                                         static_cast<Py_ssize_t>(callee.size())));
         ref values = data::decode_atoms(arguments);
         ref result = checked(PyObject_CallObject(function.get(), values.get()));
         std::string value = data::encode_atoms(result.get(), "the result");

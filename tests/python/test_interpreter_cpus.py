@@ -15,7 +15,7 @@ def machine(tmp_path, monkeypatch):
     process.mkdir()
     mounted.mkdir()
     quotas = _cpus._quotas
-    monkeypatch.setattr(_cpus, "_quotas", lambda *_: quotas(process, mounted))
+    monkeypatch.setattr(_cpus, "_quotas", lambda *_: quotas(str(process), str(mounted)))
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)))
 
     def write(groups, files=()):

@@ -1,0 +1,51 @@
+"""What importing and using allcores brings into an interpreter: memory that each one pays."""
+
+import subprocess
+import sys
+
+import allcores
+
+# Each of these costs an interpreter from a tenth to a whole of what it starts with.
+COSTLY = {"typing", "re", "enum", "functools", "_pickle", "pathlib", "threading", "json", "logging"}
+
+
+def imported_by(code: str) -> set[str]:
+    """The modules that a fresh Python has after `code`, and not before."""
+    program = f"import sys\nbefore = set(sys.modules)\n{code}\nprint(*set(sys.modules) - before)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def test_the_main_interpreter():
+    found = imported_by("import allcores")
+    assert "allcores._serve" in found  # eager here, because of os.fork
+    assert not found & {"typing", "re", "pathlib", "threading", "signal", "contextlib"}
+
+
+def test_a_handlers_name_needs_no_pickler():
+    code = (
+        "import allcores._serve as serve\n"
+        "try: serve.serve('no_such_module:handler', workers=1, port=0)\n"
+        "except serve.ServeError as error: assert 'no_such_module' in str(error), error"
+    )
+    assert "cloudpickle" not in imported_by(code)
+
+
+def test_an_interpreter_that_is_called():
+    with allcores.Interpreter() as interpreter:
+        assert interpreter.call("1 + 1") == 2
+        assert interpreter.call(abs, -3) == 3  # by name
+        modules = interpreter.call("','.join(__import__('sys').modules)").split(",")
+    assert "allcores._calls" in modules
+    assert not COSTLY & set(modules)
+
+
+def test_a_servers_worker():
+    code = "__import__('allcores._worker', fromlist=[''])"
+    with allcores.Interpreter() as interpreter:
+        interpreter.call(f"worker = {code}")
+        interpreter.call("import allcores.http, allcores._http_support")
+        assert interpreter.call("worker.load(b'@os:getpid')[0]()") > 0
+        modules = interpreter.call("','.join(__import__('sys').modules)").split(",")
+    assert not COSTLY & set(modules)
