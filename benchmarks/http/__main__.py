@@ -217,6 +217,9 @@ def main() -> None:
     parser.add_argument("--connections", type=int, nargs="+", default=[64, 256])
     parser.add_argument("--case", action="append", default=[], help="cases whose name has this")
     parser.add_argument("--memory-workers", type=int, default=8, help="0: do not measure memory")
+    parser.add_argument(
+        "--only-memory", action="store_true", help="measure nothing else, and save nothing"
+    )
     parser.add_argument("--name", default="http", help="of the files in benchmarks/results")
     arguments = parser.parse_args()
     _servers.own_copy_of_python()
@@ -235,13 +238,18 @@ def main() -> None:
     try:
         if arguments.memory_workers:
             run.measure_memory(asked)
-        run.measure_load(asked)
+        if not arguments.only_memory:
+            run.measure_load(asked)
     except KeyboardInterrupt:
         sys.exit("\nstopped; nothing was saved")
     report.progress("")
+    if arguments.only_memory:
+        asked = []
     result = summarize(run, asked)
     print_tables(run, result)
     goals(run, asked, result)
+    if arguments.only_memory:
+        return
     rounds = {
         case: {name: [dataclasses.asdict(sample) for sample in samples]
                for name, samples in servers.items()}
