@@ -2,7 +2,11 @@
 // std::string would. One thread at a time.
 #pragma once
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -43,6 +47,15 @@ class byte_buffer {
         return bytes_ + size_;
     }
     void commit(std::size_t more) { size_ += more; }
+
+    // Gives the memory of an empty buffer back to the system, page by page; each page comes back
+    // when it is written to. malloc hands out memory that was written to before.
+    void forget() {
+        const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+        const auto begin = (reinterpret_cast<std::uintptr_t>(bytes_) + page - 1) & ~(page - 1);
+        const auto end = (reinterpret_cast<std::uintptr_t>(bytes_) + capacity_) & ~(page - 1);
+        if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+    }
 
     void append(std::string_view text) {
         if (text.empty()) return;

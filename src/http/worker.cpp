@@ -24,7 +24,10 @@ worker::worker(server::shared& shared, unsigned number, application& application
       application_(application),
       counts_(counts),
       parser_(shared.options.limits, *this),
-      head_(shared.options.server_name) {}
+      head_(shared.options.server_name) {
+    (void)input_.room(read_size);
+    input_.forget();  // most of it is never used: few requests are that long
+}
 
 void worker::run() {
     shared_.duties.join(number_);

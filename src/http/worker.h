@@ -71,6 +71,8 @@ class worker final : request_parser::sink {
     void leave();
     void note_replies();
 
+    static constexpr std::size_t read_size = 64 * 1024;  // of the worker's own buffer
+
     server::shared& shared_;
     const unsigned number_;
     application& application_;

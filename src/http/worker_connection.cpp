@@ -9,7 +9,6 @@
 namespace allcores::http {
 namespace {
 
-constexpr std::size_t read_size = 64 * 1024;   // the worker's own buffer
 constexpr std::size_t least_room = 16 * 1024;  // for a read into a connection's buffer
 constexpr std::size_t worth_shrinking = 64 * 1024;
 constexpr std::uint64_t linger_a_turn = 1u << 20;

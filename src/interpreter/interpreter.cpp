@@ -32,6 +32,11 @@ bool has_headroom(std::size_t stack_size, int interpreters_in_the_making) {
     return true;
 }
 
+// Fills most of what malloc makes ready for a new thread while the interpreter is made, for calloc
+// clears that, and so touches it: 120 KiB of CPython's map of arenas, of which it uses two pages.
+// What comes later needs no clearing, it is fresh from the system.
+constexpr std::size_t plug_size = 120 << 10;
+
 // Counts an interpreter that is being made, so that the end of the process can wait for it.
 class making {
  public:
@@ -141,7 +146,9 @@ bool interpreter::start() {
     bool made = false;
     {
         const std::shared_lock no_fork_now(all.structure);
+        void* volatile plug = malloc(plug_size);  // volatile: or the compiler leaves it out
         const PyStatus status = Py_NewInterpreterFromConfig(&own_, &config);
+        free(plug);
         made = !PyStatus_Exception(status) && own_ != nullptr;
         if (!made) {
             failure_ = std::string("CPython could not make an interpreter: ") +
