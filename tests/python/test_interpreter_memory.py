@@ -1,4 +1,4 @@
-"""A short form of tests/stress/interpreter_cycles.py; ALLCORES_STRESS_CYCLES=500 for a long one."""
+"""A short form of tests/stress/interpreter_cycles.py; ALLCORES_STRESS_CYCLES=500: the long one."""
 
 import os
 import re
@@ -10,9 +10,10 @@ import pytest
 
 PROGRAM = Path(__file__).parents[1] / "stress" / "interpreter_cycles.py"
 
-# KiB a cycle. An interpreter that leaves a single object behind keeps its allocator's arenas: 2400
-# without any of these modules. Runs of 60 cycles scatter by up to 150.
+# KiB a cycle, over 60 measured cycles. An interpreter that leaves a single object behind keeps its
+# allocator's arenas: 2400 without any of these modules. Runs of 60 cycles scatter by up to 150.
 BOUND = 400
+CYCLES = int(os.environ.get("ALLCORES_STRESS_CYCLES", "100"))
 
 
 def growth(*arguments: str) -> float:
@@ -20,7 +21,7 @@ def growth(*arguments: str) -> float:
         [sys.executable, "-X", "faulthandler", str(PROGRAM), *arguments],
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=600 + 2 * CYCLES,
         stdin=subprocess.DEVNULL,
     )
     assert done.returncode == 0, done.stderr
@@ -31,7 +32,8 @@ def growth(*arguments: str) -> float:
 
 @pytest.mark.stress
 def test_interpreters_that_come_and_go_leave_nothing_behind() -> None:
-    assert growth(os.environ.get("ALLCORES_STRESS_CYCLES", "100"), "allcores") < BOUND
+    # What scatters does so by some MiB, over however many cycles.
+    assert growth(str(CYCLES), "allcores") < BOUND * min(1, 60 / (0.9 * CYCLES))
 
 
 def test_a_leak_would_show() -> None:
