@@ -1,7 +1,8 @@
 // A weak reference is entered into its object's list, and of the frozen types frozenset has such a
 // list: inside the object, so in read-only memory. CPython asks only the type whether weak
 // references are possible, so the question is put where they are made: ref's constructor and
-// weakref.proxy look whether the object is a frozen one first.
+// weakref.proxy look whether the object is a frozen one first. PyWeakref_NewRef, which an extension
+// module calls, can only be replaced where the module is an image (interpreter/image_weakrefs.h).
 //
 // Process-wide: the three pointers replaced here are in CPython's static objects, which all
 // interpreters share. Each is replaced once, under a lock, by a function that does the same for

@@ -19,6 +19,7 @@
 #include "interpreter/image_binding.h"
 #include "interpreter/image_file.h"
 #include "interpreter/image_owner.h"
+#include "interpreter/image_weakrefs.h"
 
 namespace allcores::interpreter {
 namespace {
@@ -310,6 +311,7 @@ void* image_set::replacement(std::string_view name) {
 #if PY_VERSION_HEX >= 0x030F0000
     if (name == "PyModule_FromSlotsAndSpec") return reinterpret_cast<void*>(module_from_slots);
 #endif
+    if (void* found = weakref_replacement(name)) return found;
     if (!image_owner::replaces(name)) return nullptr;
     if (!owner_) owner_ = image_owner::add();
     return image_owner::replacement(*owner_, name);

@@ -337,6 +337,20 @@ def test_main_is_left_alone() -> None:
     assert _imp.create_dynamic is before
 
 
+@pytest.mark.parametrize("make", ["weak_reference", "weak_proxy"])
+def test_weak_references_made_in_c(folder: pathlib.Path, make: str) -> None:
+    frozen = allcores.freeze({1, "a"})
+    with allcores.Interpreter() as interpreter:
+        interpreter.call("from traps import multi as module")
+        interpreter.call(lambda sent: __import__("builtins").__dict__.update(frozen=sent), frozen)
+        with pytest.raises(TypeError, match="weak reference to a frozen set"):
+            interpreter.call(f"module.{make}(frozen)")
+        interpreter.call("ordinary = frozenset({1, 'a'})")
+        assert interpreter.call(f"len(module.{make}(ordinary) and ordinary)") == 2
+        with pytest.raises(TypeError, match="cannot create weak reference to 'int'"):
+            interpreter.call(f"module.{make}(1)")
+
+
 def test_in_the_standard_library_s_executor(folder: pathlib.Path) -> None:
     code = """
     import concurrent.futures, allcores.extensions

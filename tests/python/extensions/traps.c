@@ -112,6 +112,14 @@ static PyObject* owns_main(PyObject* m, PyObject* unused) {
     return PyBool_FromLong(PyInterpreterState_Main() == PyInterpreterState_Get());
 }
 
+static PyObject* weak_reference(PyObject* m, PyObject* object) {
+    return PyWeakref_NewRef(object, NULL);
+}
+
+static PyObject* weak_proxy(PyObject* m, PyObject* object) {
+    return PyWeakref_NewProxy(object, NULL);
+}
+
 // A submodule made of a definition, as PyO3 makes its own.
 static PyModuleDef_Slot sub_slots[] = {{0, NULL}};
 static struct PyModuleDef sub_definition = {PyModuleDef_HEAD_INIT, .m_name = "sub",
@@ -130,6 +138,8 @@ static PyMethodDef methods[] = {
     {"start_thread", start_thread, METH_O, NULL},
     {"start_endless_thread", start_endless_thread, METH_O, NULL},
     {"owns_main", owns_main, METH_NOARGS, NULL},
+    {"weak_reference", weak_reference, METH_O, NULL},
+    {"weak_proxy", weak_proxy, METH_O, NULL},
 #ifdef BUNDLED
     {"counts", counts, METH_NOARGS, NULL},
 #endif
