@@ -10,14 +10,12 @@ if sys.version_info < (3, 14):
         f"{sys.implementation.name} {sys.version_info.major}.{sys.version_info.minor}"
     )
 
-from allcores import _bootstrap, _copying
+from allcores import _bootstrap, _copying, _lazy
 from allcores._core import __version__, freeze, is_frozen, thaw
 
 # Not from typing: its import costs every interpreter more than all of this package.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from allcores._cpus import cpu_count
     from allcores._functions import RemoteError
     from allcores._interpreter import Interpreter
@@ -38,8 +36,8 @@ __all__ = [
 _bootstrap.set_up_process()
 _copying.register_copying()
 
-# Imported when they are first used: most interpreters never do, and each pays for what it imports.
-# Not so in the main interpreter: a child of os.fork hangs in an import that another thread was in.
+# Imported when they are first used. Not so in the main interpreter: a child of os.fork hangs in an
+# import that another thread was in.
 _modules = {
     "Interpreter": "_interpreter",
     "RemoteError": "_functions",
@@ -51,16 +49,7 @@ _modules = {
 
 # Type checkers know all names, and would take any other for one with this function.
 if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> Any:
-        module = _modules.get(name)
-        if module is None:
-            raise AttributeError(f"module 'allcores' has no attribute {name!r}")
-        from importlib import import_module
-
-        value = getattr(import_module(f"allcores.{module}"), name)
-        globals()[name] = value
-        return value
+    __getattr__ = _lazy.importer(globals(), _modules)
 
 
 def __dir__() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from allcores import _lazy
 from allcores._core import FileResponse, Request, Response
 from allcores._http_support import HTTPError
 
@@ -49,16 +50,7 @@ _modules = {
 
 # Type checkers know all names, and would take any other for one with this function.
 if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> Any:
-        module = _modules.get(name)
-        if module is None:
-            raise AttributeError(f"module 'allcores.http' has no attribute {name!r}")
-        from importlib import import_module
-
-        value = getattr(import_module(f"allcores.{module}"), name)
-        globals()[name] = value
-        return value
+    __getattr__ = _lazy.importer(globals(), _modules)
 
 
 _converters: dict[str, tuple[str, Callable[[str], Any]]] = {
