@@ -1,6 +1,8 @@
+"""Frozen objects as addresses: how a reference to one crosses between interpreters."""
+
 import pytest
 
-from allcores import _core
+from allcores import _core, freeze
 
 
 @pytest.mark.parametrize("value", [None, 1, "text", [1], object(), print])
@@ -17,3 +19,13 @@ def test_an_address_that_was_never_given_is_refused(address):
 def test_an_address_is_a_number():
     with pytest.raises(TypeError):
         _core.frozen_at("1")
+
+
+def test_addresses():
+    frozen = freeze([1.5, ["x"]])
+    address = _core.frozen_address(frozen)
+    assert address == id(frozen) and _core.frozen_at(address) is frozen
+    with pytest.raises(ValueError, match="no frozen object"):
+        _core.frozen_at(id(frozen[1]))
+    with pytest.raises(ValueError, match="no frozen object"):
+        _core.frozen_at(address + 8)

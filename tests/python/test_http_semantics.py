@@ -10,8 +10,9 @@ import pytest
 folder = Path(__file__).resolve().parents[1] / "conformance" / "http_semantics"
 sys.path.insert(0, str(folder))
 try:
-    from cases import CASES, Answer, Case, End, HalfClose
+    from cases import CASES
     from running import commands, running
+    from script import Answer, Case, End, HalfClose
     from wire import Connection, Response
 finally:
     sys.path.remove(str(folder))
