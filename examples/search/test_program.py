@@ -121,7 +121,7 @@ def test_a_host_that_is_none(tmp_path: Path) -> None:
 def test_a_signal_ends_it_in_order(cache: Path, number: int) -> None:
     with Server("--workers", "2", cache=cache) as server:
         assert server.get("/title/os")[0].status == 200
-        assert server.stop(number) == 0
+        assert server.end(number) == 0
         assert "Traceback" not in server.output()
 
 

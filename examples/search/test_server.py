@@ -159,10 +159,10 @@ def test_ranges_of_the_source(weird: Server) -> None:
         "bytes=-7": (size - 7, size - 1),
         f"bytes=10-{size * 2}": (10, size - 1),
     }.items():
-        answer, body = weird.get("/xml", {"Range": field})
+        answer, body = weird.get("/xml", headers={"Range": field})
         assert (answer.status, body) == (206, whole[first : last + 1])
         assert answer.getheader("Content-Range") == f"bytes {first}-{last}/{size}"
-    answer, _ = weird.get("/xml", {"Range": f"bytes={size}-"})
+    answer, _ = weird.get("/xml", headers={"Range": f"bytes={size}-"})
     assert answer.status == 416
     assert answer.getheader("Content-Range") == f"bytes */{size}"
 
@@ -174,10 +174,10 @@ def test_head_and_conditions(weird: Server) -> None:
     assert head.getheader("Content-Length") == str(len(body))
     tag = answer.getheader("ETag")
     assert tag
-    again, nothing = weird.get("/page/AC%2FDC", {"If-None-Match": tag})
+    again, nothing = weird.get("/page/AC%2FDC", headers={"If-None-Match": tag})
     assert (again.status, nothing) == (304, b"")
     # Two articles of one file are not one thing.
-    assert weird.get("/page/C%23", {"If-None-Match": tag})[0].status == 200
+    assert weird.get("/page/C%23", headers={"If-None-Match": tag})[0].status == 200
 
 
 def test_stats(weird: Server) -> None:
@@ -222,7 +222,7 @@ def test_wikipedia(real_dump: Path, cache: Path) -> None:
             assert title in search(server, title)[1]
         assert search(server, "alg")[1][0] == "Algae"
         assert server.get("/xml")[1] == plain
-        assert server.stop() == 0
+        assert server.end() == 0
     # The second time there is nothing to unpack.
     with Server("--workers", "2", "--dump", real_dump, cache=cache) as server:
         assert "unpacking" not in server.output()

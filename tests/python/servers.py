@@ -9,34 +9,63 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 here = Path(__file__).parent
+ADDRESS = re.compile(r"serving on http://([\d.]+):(\d+)")
 
 
 class ServerProcess:
-    """A process that runs `program` and prints the address it serves on."""
+    """A command that prints the address it serves on; RuntimeError when it does not.
 
-    def __init__(self, program: str, arguments: Sequence[str] = ()) -> None:
+    What it prints is in `output()`. What it says on standard error is in `stderr()`, or with
+    `together` among the rest. The process ends with the `with` block.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str | Path],
+        environment: Mapping[str, str] | None = None,
+        together: bool = False,
+    ) -> None:
+        self.lines: list[str] = []
+        self.ready = threading.Event()
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close())
-        environment = {**os.environ, "PYTHONPATH": str(here), "PYTHONFAULTHANDLER": "1"}
         self.process = subprocess.Popen(
-            [sys.executable, "-c", program, *arguments],
+            [str(each) for each in command],
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=self.errors,
+            stderr=subprocess.STDOUT if together else self.errors,
             text=True,
-            env=environment,
+            env={**os.environ, "PYTHONFAULTHANDLER": "1", **(environment or {})},
         )
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
+        self.ready.wait(120)
+        found = [match for line in self.lines if (match := ADDRESS.search(line))]
+        if not found:
+            said = self.output() + self.stderr()
+            self.close()
+            raise RuntimeError("the server did not start:\n" + said)
+        self.host, self.port = found[0][1], int(found[0][2])
+        self.url = f"http://{self.host}:{self.port}"
+
+    def read(self) -> None:
         assert self.process.stdout is not None
-        self.first_line = self.process.stdout.readline()
-        match = re.search(r"http://([\d.]+):(\d+)", self.first_line)
-        if match is None:
-            self.process.wait(20)
-            raise RuntimeError(f"no address: {self.first_line!r}\n{self.stderr()}")
-        self.host, self.port = match[1], int(match[2])
+        for line in self.process.stdout:
+            self.lines.append(line)
+            if ADDRESS.search(line):
+                self.ready.set()
+        self.ready.set()
+
+    def output(self) -> str:
+        return "".join(self.lines)
 
     def stderr(self) -> str:
         self.errors.seek(0)
@@ -49,6 +78,7 @@ class ServerProcess:
         return socket.create_connection((self.host, self.port), timeout=30)
 
     def get(self, path: str, method: str = "GET", **options: object) -> tuple[HTTPResponse, bytes]:
+        """One request on a connection of its own; the path is sent as it is."""
         connection = self.connect()
         try:
             connection.request(method, path, **options)  # type: ignore[arg-type]
@@ -58,25 +88,42 @@ class ServerProcess:
             connection.close()
 
     def end(self, number: int = signal.SIGINT) -> int:
-        """Ask it to stop; its exit status."""
+        """Ask it to stop; its exit status, when it has said all."""
         if self.process.poll() is None:
             self.process.send_signal(number)
-        return self.process.wait(30)
+        status = self.process.wait(30)
+        self.reader.join(10)
+        return status
 
     def close(self) -> None:
         if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.reader.join(10)
         assert self.process.stdout is not None
         self.process.stdout.close()
         self.errors.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
 
 @contextmanager
 def serving(arguments: str, imports: str = "") -> Iterator[ServerProcess]:
     """`allcores.serve(<arguments>)` in a process of its own, on a free port."""
-    server = ServerProcess(f"import allcores\n{imports}\nallcores.serve({arguments}, port=0)")
-    try:
+    program = f"import allcores\n{imports}\nallcores.serve({arguments}, port=0)"
+    environment = {"PYTHONPATH": str(here)}
+    with ServerProcess([sys.executable, "-c", program], environment) as server:
         yield server
-    finally:
-        server.close()
