@@ -59,6 +59,7 @@ void freezer::hold(PyObject* object) {
 
 PyObject* freezer::open_items(PyObject* origin, PyObject* const* items, std::size_t size,
                               shape_word shape) {
+    for (std::size_t i = 0; i < std::min(size, most_prefetched); i++) __builtin_prefetch(items[i]);
     PyObject* made = allocate_container(offsetof(PyTupleObject, ob_item) + size * sizeof(PyObject*),
                                         &PyTuple_Type, shape);
     auto* tuple = reinterpret_cast<PyTupleObject*>(made);

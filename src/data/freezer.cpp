@@ -45,7 +45,7 @@ void freezer::fill() {
 // placed (false).
 template <freezer::layout Words>
 bool freezer::advance() {
-    constexpr std::size_t ahead = 6;  // words; hides part of the wait for memory
+    constexpr std::size_t ahead = most_prefetched;
     const std::size_t depth = frames_.size();
     frame* const here = &frames_.back();  // good until a frame is opened
     PyObject* const* const source = here->source;
@@ -165,7 +165,7 @@ void freezer::finish() {
     open.next = 0;  // what is wrong now is wrong with the container, not with a child
     switch (open.what) {
         case sort::tuple:
-            fill_tuple_hash(reinterpret_cast<PyTupleObject*>(open.target), !open.own_hash);
+            fill_tuple_hash(reinterpret_cast<PyTupleObject*>(open.target));
             break;
         case sort::set:
             finish_set(open);

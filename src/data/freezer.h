@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "data/freeze_memo.h"
-#include "memory/frozen_space.h"
+#include "memory/arena.h"
 
 namespace allcores::data {
 
@@ -61,6 +61,9 @@ class freezer {
         bool rebuild = false;    // its table has to be made anew
         bool own_hash = false;   // CPython could not hash it
     };
+
+    // Children asked for from memory before they are looked at; hides part of the wait.
+    static constexpr std::size_t most_prefetched = 6;
 
     // freezer.cpp: the walk
     void fill();

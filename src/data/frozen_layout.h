@@ -143,7 +143,7 @@ Py_hash_t hash_of_frozen(PyObject* object);
 // Fill the hash of a container whose children have theirs, or are part of a cycle with it. What
 // CPython can hash gets CPython's own hash; what it can't (cycles, and mappings on 3.14) a hash of
 // the structure, so that hash() never recurses.
-void fill_tuple_hash(PyTupleObject* tuple, bool cpython_can);
+void fill_tuple_hash(PyTupleObject* tuple);
 void fill_mapping_hash(mapping_object* mapping, bool cpython_can);
 
 }  // namespace allcores::data

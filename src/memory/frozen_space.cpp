@@ -17,8 +17,6 @@ namespace allcores::memory {
 
 namespace {
 
-constexpr std::size_t first_extent = 16 << 10;
-constexpr std::size_t last_extent = 32 << 20;
 constexpr std::size_t huge_page = 2 << 20;
 constexpr std::size_t process_space = std::size_t{1} << 40;
 constexpr std::size_t least_space = 1 << 20;
@@ -26,12 +24,6 @@ constexpr std::size_t least_space = 1 << 20;
 std::size_t page_bytes() {
     static const auto bytes = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
     return bytes;
-}
-
-std::size_t whole_pages(std::size_t bytes) {
-    const std::size_t page = page_bytes();
-    if (bytes > SIZE_MAX - page) throw std::bad_alloc();
-    return std::max(page, (bytes + page - 1) / page * page);
 }
 
 std::size_t process_space_bytes() {
@@ -45,17 +37,6 @@ std::size_t process_space_bytes() {
 
 void* map_nothing(void* at, std::size_t bytes, int flags) {
     return mmap(at, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
-}
-
-// Backs pages with memory now: one call instead of a fault a page, which is most of the cost of a
-// freeze. Where the kernel is too old (before 5.14), they fault one by one.
-void populate(extent pages) {
-    if (pages.bytes >= huge_page) madvise(pages.begin, pages.bytes, MADV_HUGEPAGE);
-    while (madvise(pages.begin, pages.bytes, MADV_POPULATE_WRITE) != 0) {
-        if (errno == EAGAIN || errno == EINTR) continue;
-        if (errno == EINVAL || errno == ENOSYS) return;
-        throw std::bad_alloc();
-    }
 }
 
 }  // namespace
@@ -93,6 +74,12 @@ frozen_space& frozen_space::process() {
 const int frozen_space::fork_handlers_ =
     pthread_atfork([] { process().mutex_.lock(); }, [] { process().mutex_.unlock(); },
                    [] { process().mutex_.unlock(); });
+
+std::size_t frozen_space::whole_pages(std::size_t bytes) {
+    const std::size_t page = page_bytes();
+    if (bytes > SIZE_MAX - page) throw std::bad_alloc();
+    return std::max(page, (bytes + page - 1) / page * page);
+}
 
 extent frozen_space::find_free(std::size_t bytes, const std::byte* wanted_at) {
     auto found = free_.end();
@@ -143,14 +130,20 @@ extent frozen_space::take(std::size_t bytes, const std::byte* wanted_at) {
         std::lock_guard lock(mutex_);
         pages = find_free(whole_pages(bytes), wanted_at);
     }
-    try {
-        if (mprotect(pages.begin, pages.bytes, PROT_READ | PROT_WRITE) != 0) throw std::bad_alloc();
-        populate(pages);
-    } catch (...) {
+    if (mprotect(pages.begin, pages.bytes, PROT_READ | PROT_WRITE) != 0) {
         give_back(pages);
-        throw;
+        throw std::bad_alloc();
     }
     return pages;
+}
+
+bool frozen_space::populate(extent pages) noexcept {
+    if (pages.bytes >= huge_page) madvise(pages.begin, pages.bytes, MADV_HUGEPAGE);
+    while (madvise(pages.begin, pages.bytes, MADV_POPULATE_WRITE) != 0) {
+        if (errno == EAGAIN || errno == EINTR) continue;
+        return errno == EINVAL || errno == ENOSYS;  // an old kernel
+    }
+    return true;
 }
 
 void frozen_space::give_back(extent pages) noexcept {
@@ -186,49 +179,6 @@ bool frozen_space::is_published(const void* object) const {
 std::size_t frozen_space::used_bytes() const {
     std::lock_guard lock(mutex_);
     return used_bytes_;
-}
-
-arena::~arena() {
-    if (closed_) return;
-    for (const extent& pages : extents_) space_.give_back(pages);
-}
-
-void arena::grow(std::size_t bytes) {
-    const std::size_t wanted =
-        whole_pages(std::max(bytes, next_bytes_ == 0 ? first_extent : next_bytes_));
-    next_bytes_ = std::min(std::max(next_bytes_, first_extent) * 2, last_extent);
-    extents_.reserve(extents_.size() + 1);
-    const extent pages = space_.take(wanted, end_);
-    // Neighbours are one extent: an object may lie across the border.
-    if (!extents_.empty() && pages.begin == end_) {
-        extents_.back().bytes += pages.bytes;
-        end_ += pages.bytes;
-        return;
-    }
-    extents_.push_back(pages);
-    cursor_ = pages.begin;
-    end_ = pages.end();
-}
-
-void arena::close() {
-    if (!extents_.empty()) {
-        extent& last = extents_.back();
-        const std::size_t used = static_cast<std::size_t>(cursor_ - last.begin);
-        const std::size_t kept = whole_pages(used);
-        if (kept < last.bytes) {
-            space_.give_back({last.begin + kept, last.bytes - kept});
-            last.bytes = kept;
-            end_ = last.end();
-        }
-        for (const extent& pages : extents_) space_.close(pages);
-    }
-    closed_ = true;
-}
-
-std::size_t arena::held_bytes() const {
-    std::size_t bytes = 0;
-    for (const extent& pages : extents_) bytes += pages.bytes;
-    return bytes;
 }
 
 }  // namespace allcores::memory

@@ -1,10 +1,9 @@
 // Where frozen objects live: one range of addresses, reserved once for the process, so that "is
-// this object frozen?" is a comparison. Arenas take extents of it, fill them, and close them
-// read-only; a write to a closed one faults, which is the proof that frozen data is shared safely
-// and the net under it.
+// this object frozen?" is a comparison. Arenas (arena.h) take extents of it, fill them, and close
+// them read-only; a write to a closed one faults, which is the proof that frozen data is shared
+// safely and the net under it.
 //
-// Plain memory, no Python. Any thread may call anything here; one arena is used by one thread at a
-// time.
+// Plain memory, no Python. Any thread may call anything here.
 #pragma once
 #include <atomic>
 #include <cstddef>
@@ -12,7 +11,6 @@
 #include <map>
 #include <mutex>
 #include <unordered_set>
-#include <vector>
 
 namespace allcores::memory {
 
@@ -44,10 +42,17 @@ class frozen_space {
                process_bytes_.load(std::memory_order_relaxed);
     }
 
-    // At least `bytes`, writable and backed by memory; at `wanted_at` when these addresses are
-    // free. Throws std::bad_alloc when the space or the system's memory is used up; then nothing is
-    // held.
+    // The bytes of so many bytes' pages. Throws std::bad_alloc for an absurd number.
+    static std::size_t whole_pages(std::size_t bytes);
+
+    // At least `bytes`, writable; at `wanted_at` when these addresses are free. Throws
+    // std::bad_alloc when the space or the system's memory is used up; then nothing is held.
     extent take(std::size_t bytes, const std::byte* wanted_at = nullptr);
+
+    // Backs pages with memory now: one call instead of a fault a page, which is most of the cost of
+    // a freeze. False when the system's memory is used up. Where the kernel is too old for it
+    // (before 5.14), true, and they fault one by one.
+    static bool populate(extent pages) noexcept;
 
     // Takes pages back: their memory returns to the system, their addresses to the space. Never
     // fails (addresses that the system refuses to take back are not used again).
@@ -83,46 +88,6 @@ class frozen_space {
     std::map<std::byte*, std::size_t> free_;  // begin -> bytes, neighbours joined
     std::size_t used_bytes_ = 0;
     std::unordered_set<const void*> published_;
-};
-
-// Memory for one freeze: grows while it is open, read-only and permanent once closed. Given back
-// whole if it is destroyed before that.
-class arena {
- public:
-    explicit arena(frozen_space& space = frozen_space::process()) : space_(space) {}
-    ~arena();
-    arena(const arena&) = delete;
-    arena& operator=(const arena&) = delete;
-
-    // Zeroed? No: fresh pages are zero, but reused addresses are fresh pages too, so memory is zero
-    // where nobody wrote. 16-byte aligned. Throws std::bad_alloc.
-    std::byte* allocate(std::size_t bytes) {
-        bytes = (bytes + alignment - 1) & ~(alignment - 1);
-        if (bytes > static_cast<std::size_t>(end_ - cursor_)) [[unlikely]]
-            grow(bytes);
-        std::byte* result = cursor_;
-        cursor_ += bytes;
-        return result;
-    }
-
-    // Gives the unused rest back and makes the memory read-only for good. Throws std::bad_alloc,
-    // and then the arena is still open: destroying it gives everything back.
-    void close();
-
-    // Bytes of the pages it holds.
-    std::size_t held_bytes() const;
-
- private:
-    static constexpr std::size_t alignment = 16;
-
-    void grow(std::size_t bytes);
-
-    frozen_space& space_;
-    std::byte* cursor_ = nullptr;
-    std::byte* end_ = nullptr;
-    std::vector<extent> extents_;
-    std::size_t next_bytes_ = 0;
-    bool closed_ = false;
 };
 
 }  // namespace allcores::memory

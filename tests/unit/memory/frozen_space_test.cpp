@@ -1,5 +1,3 @@
-#include "memory/frozen_space.h"
-
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -10,6 +8,8 @@
 #include <cstring>
 #include <thread>
 #include <vector>
+
+#include "memory/arena.h"
 
 namespace {
 
@@ -97,6 +97,30 @@ TEST(arena, one_object_may_be_larger_than_any_extent) {
     object[0] = object[bytes - 1] = std::byte{7};
     memory.close();
     EXPECT_EQ(object[bytes - 1], std::byte{7});
+}
+
+// Extents are taken ahead from a certain size on.
+TEST(arena, much_is_given_back_but_for_what_is_used) {
+    frozen_space space(512 << 20);
+    for (const std::size_t large : {0u, 1u << 20, 50u << 20}) {
+        const std::size_t before = space.used_bytes();
+        arena memory(space);
+        std::size_t bytes = 0;
+        for (; bytes < 60 << 20; bytes += 4096) *memory.allocate(4096) = std::byte{1};
+        if (large != 0) memory.allocate(large)[large - 1] = std::byte{2};
+        bytes += large;
+        memory.close();
+        EXPECT_EQ(space.used_bytes() - before, memory.held_bytes());
+        EXPECT_GE(memory.held_bytes(), bytes);
+        EXPECT_LE(memory.held_bytes(), bytes + (8 << 20));
+    }
+    const std::size_t before = space.used_bytes();
+    {
+        arena memory(space);
+        for (int i = 0; i < 20; ++i) memory.allocate(1 << 20);
+        memory.allocate(40 << 20);
+    }
+    EXPECT_EQ(space.used_bytes(), before);
 }
 
 TEST(arena, gives_everything_back_when_it_is_not_closed) {
