@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from _signal import SIGINT, SIGTERM, signal  # type: ignore[import-not-found]
+from _signal import SIGINT, SIGTERM, set_wakeup_fd, signal  # type: ignore[import-not-found]
 from errno import EACCES, EADDRINUSE
 
 from allcores._calls import HANDLER
@@ -156,9 +156,12 @@ class _Signals:
         self._grace = grace
         self._came: list[int] = []
         self._before: dict[int, Any] = {}
+        self._woke_before = -1
 
     def __enter__(self) -> list[int]:
+        wake = self._server.wake_descriptor()
         try:
+            self._woke_before = set_wakeup_fd(wake, warn_on_full_buffer=False)
             for number in (SIGINT, SIGTERM):
                 self._before[number] = signal(number, self._stop)
         except ValueError:  # not the main thread: signals are not handled
@@ -172,3 +175,5 @@ class _Signals:
     def __exit__(self, *_error: object) -> None:
         for number, handler in self._before.items():
             signal(number, handler)
+        if self._before:
+            set_wakeup_fd(self._woke_before)

@@ -179,6 +179,10 @@ PyObject* stop(PyObject* self, PyObject* seconds) {
     return Py_NewRef(Py_None);
 }
 
+PyObject* wake_descriptor(PyObject* self, PyObject*) {
+    return PyLong_FromLong(get(self).wake_descriptor());
+}
+
 PyObject* end(PyObject* self, PyObject* seconds) {
     const double grace = PyFloat_AsDouble(seconds);
     if (grace == -1.0 && PyErr_Occurred()) return nullptr;
@@ -197,6 +201,8 @@ PyMethodDef server_methods[] = {
     {"wait_loaded", wait_loaded, METH_NOARGS,
      "Wait for the workers; None, or (type, message, traceback) of the first that failed."},
     {"wait_returned", wait_returned, METH_NOARGS, "Wait until all workers have stopped serving."},
+    {"wake_descriptor", wake_descriptor, METH_NOARGS,
+     "What signal.set_wakeup_fd takes, so that a signal ends a wait."},
     {"stop", stop, METH_O, "Take no more connections; seconds for what is in flight."},
     {"end", end, METH_O, "End the workers' interpreters; seconds for what still runs."},
     {nullptr, nullptr, 0, nullptr},

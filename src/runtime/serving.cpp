@@ -1,8 +1,8 @@
 #include "runtime/serving.h"
 
+#include <fcntl.h>
 #include <malloc.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -62,15 +62,17 @@ void in_parallel(std::size_t count, Task task) {
 }  // namespace
 
 serving::serving(http::server_options options, std::string payload)
-    : server_(std::move(options)),
-      payload_(std::move(payload)),
-      started_(clock::now()),
-      changes_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-    if (changes_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+    : server_(std::move(options)), payload_(std::move(payload)), started_(clock::now()) {
+    int ends[2];
+    if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) != 0)
+        throw std::system_error(errno, std::generic_category(), "pipe");
+    changes_ = ends[0];
+    wake_ = ends[1];
 }
 
 serving::~serving() {
     close(changes_);
+    close(wake_);
 }
 
 double serving::seconds_since_start() const {
@@ -166,27 +168,28 @@ void serving::returned() {
 // With mutex_ held.
 void serving::announce() {
     changed_.notify_all();
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const auto written = write(changes_, &one, sizeof one);
+    [[maybe_unused]] const auto written = write(wake_, "", 1);  // a full pipe wakes as well
 }
 
+// What was written is read before the caller looks for signals: a later one writes again.
 bool serving::wait_until(const std::function<bool()>& condition) {
-    for (;;) {
-        int timeout_ms = -1;
-        {
-            const std::lock_guard lock(mutex_);
-            if (condition()) return true;
-            if (deadline_ != clock::time_point::max()) {
-                const auto left =
-                    std::chrono::ceil<std::chrono::milliseconds>(deadline_ - clock::now());
-                timeout_ms = static_cast<int>(std::clamp<long long>(left.count(), 0, 3'600'000));
-            }
+    int timeout_ms = -1;
+    {
+        const std::lock_guard lock(mutex_);
+        if (condition()) return true;
+        if (deadline_ != clock::time_point::max()) {
+            const auto left =
+                std::chrono::ceil<std::chrono::milliseconds>(deadline_ - clock::now());
+            timeout_ms = static_cast<int>(std::clamp<long long>(left.count(), 0, 3'600'000));
         }
-        pollfd waiting{changes_, POLLIN, 0};
-        if (poll(&waiting, 1, timeout_ms) < 0 && errno == EINTR) return false;
-        std::uint64_t count = 0;
-        [[maybe_unused]] const auto got = read(changes_, &count, sizeof count);
     }
+    pollfd waiting{changes_, POLLIN, 0};
+    if (poll(&waiting, 1, timeout_ms) > 0) {
+        char bytes[256];
+        [[maybe_unused]] const auto got = read(changes_, bytes, sizeof bytes);
+    }
+    const std::lock_guard lock(mutex_);
+    return condition();
 }
 
 bool serving::wait_loaded() {
@@ -195,7 +198,7 @@ bool serving::wait_loaded() {
 #ifdef __GLIBC__
     // What all the workers' imports have freed goes back to the system: half a MiB for each that
     // compiled its modules, for lack of bytecode.
-    malloc_trim(0);
+    if (is_done) malloc_trim(0);
 #endif
     return is_done;
 }

@@ -36,12 +36,12 @@ class serving : public std::enable_shared_from_this<serving> {
     // interpreter::inherit(), what the workers take over.
     void start(const std::string& inherited);
     // 2. Waits until every worker has its handler, or one has failed; the workers serve from then
-    // on, or return. False: a signal came first.
+    // on, or return. False: something else happened first, perhaps a signal.
     bool wait_loaded();
     // The error of the first worker that failed to load; null when all have loaded.
     const data::remote_error* load_error() const { return error_.get(); }
     // 3. Waits until all workers have returned from serving, or those that have not are stuck:
-    // stop() was called, and its grace is over. False: a signal came first.
+    // stop() was called, and its grace is over. False: something else happened first.
     bool wait_returned();
     // 4. Ends the workers' interpreters; what still runs in one is interrupted, and after `grace`
     // left behind.
@@ -49,6 +49,10 @@ class serving : public std::enable_shared_from_this<serving> {
 
     // No new connections; what is in flight has `grace` to finish. Any thread, any number of times.
     void stop(std::chrono::milliseconds grace);
+
+    // A byte written there ends a wait: for signal handlers. A handler that ran just before the
+    // wait or on another thread would not.
+    int wake_descriptor() const { return wake_; }
 
     struct worker_state {
         std::shared_ptr<interpreter::interpreter> home;
@@ -79,8 +83,10 @@ class serving : public std::enable_shared_from_this<serving> {
     std::vector<worker_state>
         workers_;  // written by start(), before the workers run, and by end(), after
     const clock::time_point started_;
-    int changes_ =
-        -1;  // an eventfd: written at each change of what follows, read by the controlling thread
+    // A pipe, written at each change of what follows and by signals, read by the controlling
+    // thread.
+    int changes_ = -1;
+    int wake_ = -1;
 
     std::mutex mutex_;  // guards what follows
     std::condition_variable changed_;

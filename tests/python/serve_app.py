@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import signal
 import sys
 import threading
 import time
@@ -204,6 +205,12 @@ def garbage(request: http.Request) -> dict[str, Any]:
 @router.get("/stats")
 def stats(request: http.Request) -> dict[str, Any]:
     return http.statistics()
+
+
+@router.get("/interrupt-here")
+def interrupt_here(request: http.Request) -> str:
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+    return "felt"
 
 
 @router.get("/os-exit")

@@ -346,6 +346,14 @@ def test_a_handler_that_never_returns_is_left_behind(what: str, in_flight: InFli
         assert server.end(signal.SIGTERM) == 0
 
 
+def test_a_signal_that_interrupts_no_wait_of_the_main_thread_stops_the_server() -> None:
+    # As one does that comes just before the wait.
+    with serving("'serve_app:router', workers=2") as server:
+        assert server.get("/interrupt-here")[1] == b"felt"
+        assert server.process.wait(20) == 0
+        assert server.stderr() == ""
+
+
 def test_os_exit_in_a_handler_is_the_process_end() -> None:
     with serving("'serve_app:router', workers=2") as server:
         with pytest.raises(ConnectionError):
