@@ -65,8 +65,11 @@ net::reactor::outcome worker::wait(net::reactor::event& event) {
         net::reactor::outcome ready = shared_.reactor->wait(event, 0);
         if (ready != net::reactor::outcome::nothing) return ready;
         if (application_.wants_idle()) {
+            // It may take long, so it counts as an event: others wait for them meanwhile.
+            shared_.duties.begin(number_, server::shared::now_ns());
             enter();
             application_.idle();
+            finish_event();
         }
         leave();
     }

@@ -275,8 +275,11 @@ interpreter::ending interpreter::destroy(milliseconds patience, milliseconds gra
     static_cast<void>(wait_for_end(patience, giving_up, gave_up));
     if (!gave_up && !is_over()) {
         begin_ending(true);
-        interrupt(interruption::system_exit);
-        static_cast<void>(wait_for_end(grace, giving_up, gave_up));
+        // Twice: one that hits a weak reference's callback or a __del__ is lost.
+        for (int i = 0; i < 2 && !gave_up && !is_over(); ++i) {
+            interrupt(interruption::system_exit);
+            static_cast<void>(wait_for_end(grace / 2, giving_up, gave_up));
+        }
     }
     return abandon();  // if it is not over
 }

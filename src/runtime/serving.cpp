@@ -208,8 +208,15 @@ bool serving::wait_returned() {
 }
 
 void serving::end(std::chrono::milliseconds grace) {
+    // When one could not load, the others are about to say the same, or to find that out: nothing
+    // to interrupt.
+    std::chrono::milliseconds patience(0);
+    {
+        const std::lock_guard lock(mutex_);
+        if (error_ != nullptr) patience = grace;
+    }
     in_parallel(workers_.size(), [&](std::size_t i) {
-        if (workers_[i].home) workers_[i].home->destroy(std::chrono::milliseconds(0), grace);
+        if (workers_[i].home) workers_[i].home->destroy(patience, grace);
     });
     server_registry& all = registry();
     const std::lock_guard lock(all.mutex);

@@ -1,0 +1,78 @@
+"""When a server's worker collects garbage."""
+
+import pytest
+
+from allcores import _collector
+
+
+class Heap:
+    """Stands for the modules gc and time: counts what is asked for."""
+
+    def __init__(self) -> None:
+        self.young = 0
+        self.clock = 100.0
+        self.full_seconds = 0.0
+        self.collections: list[int] = []
+
+    def get_count(self) -> tuple[int, int, int]:
+        return (self.young, 0, 0)
+
+    def collect(self, generation: int = 2) -> int:
+        self.collections.append(generation)
+        self.young = 0
+        if generation == 2:
+            self.clock += self.full_seconds
+        return 0
+
+    def monotonic(self) -> float:
+        return self.clock
+
+
+@pytest.fixture
+def heap(monkeypatch: pytest.MonkeyPatch) -> Heap:
+    heap = Heap()
+    monkeypatch.setattr(_collector, "gc", heap)
+    monkeypatch.setattr(_collector, "time", heap)
+    return heap
+
+
+def test_nothing_to_collect(heap: Heap) -> None:
+    collector = _collector.Collector()
+    heap.young = collector.young_when_idle
+    collector.idle()
+    heap.young = collector.young_when_busy
+    collector.busy()
+    assert heap.collections == []
+
+
+def test_young_garbage_goes_when_idle_and_much_of_it_when_busy(heap: Heap) -> None:
+    collector = _collector.Collector()
+    heap.young = collector.young_when_idle + 1
+    collector.busy()
+    assert heap.collections == []
+    collector.idle()
+    assert heap.collections == [0]
+    heap.young = collector.young_when_busy + 1
+    collector.busy()
+    assert heap.collections == [0, 0]
+
+
+def test_everything_is_collected_now_and_then(heap: Heap) -> None:
+    collector = _collector.Collector()
+    for _ in range(collector.full_when_idle * 2 + 2):
+        heap.young = collector.young_when_idle + 1
+        collector.idle()
+    young = [0] * collector.full_when_idle
+    assert heap.collections == [*young, 2, *young, 2]
+
+
+def test_a_large_heap_is_collected_for_a_small_part_of_the_time(heap: Heap) -> None:
+    collector = _collector.Collector()
+    heap.full_seconds = 0.2
+    begin = heap.clock
+    for _ in range(20_000):
+        heap.clock += 0.001
+        heap.young = collector.young_when_idle + 1
+        collector.idle()
+    spent = heap.collections.count(2) * heap.full_seconds
+    assert 0.01 < spent / (heap.clock - begin) < 0.03
