@@ -141,15 +141,26 @@ def set_cookie(response: Response, name: str, value: str, **attributes: Any) -> 
         response.headers = [*pairs, field]
 
 
+MOST_NOTES = 20
+
+
 def answer_failure(request: Request, error: BaseException) -> Response:
     """The answer to a request whose handler raised; logs what is not the client's fault, once."""
     if isinstance(error, HTTPError):
         return Response(f"{error.detail}\n", error.status, error.headers)
-    import logging
+    # One for each level, where what is nested deeply can't be JSON.
+    notes = getattr(error, "__notes__", None)
+    if isinstance(notes, list) and len(notes) > MOST_NOTES:
+        notes[MOST_NOTES:] = [f"... and {len(notes) - MOST_NOTES} more notes"]
+    try:
+        import logging
 
-    logging.getLogger("allcores.http").error(
-        "%s %s failed", request.method, request.path, exc_info=error
-    )
+        logging.getLogger("allcores.http").error(
+            "%s %s failed", request.method, request.path, exc_info=error
+        )
+    except Exception as problem:
+        # No descriptor is left for the import, a filter raises: the server itself says it.
+        raise error from problem
     # Don't keep the frames of the handler alive in a cycle with the traceback.
     error.__traceback__ = None
     return Response("Internal Server Error\n", 500)

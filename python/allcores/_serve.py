@@ -9,6 +9,7 @@ from allcores._calls import HANDLER
 from allcores._core import Server
 from allcores._cpus import cpu_count
 from allcores._functions import dumps
+from allcores._options import check_handler, check_int, check_ready, check_seconds, check_text
 
 # Not from typing, and not signal, threading and contextlib: what they import costs a program that
 # only serves two megabytes.
@@ -71,7 +72,22 @@ def serve(
     that are none.
     """
     count = cpu_count() * workers_per_core if workers is None else workers
-    _check(count, port, grace)
+    check_handler(handler)
+    check_ready(ready)
+    check_text("host", host)
+    check_text("server_name", server_name)
+    check_int("port", port, 0, 65535)
+    check_int("workers", count, 1, 4096)
+    check_int("backlog", backlog, 1, 2**31 - 1)
+    check_int("max_header", max_header, 1, 2**31 - 1)
+    check_int("max_body", max_body, 0, 2**63 - 1)
+    check_int("max_connections", max_connections, 1, 10_000_000)
+    check_int("min_body_rate", min_body_rate, 0, 2**32 - 1)
+    check_seconds("grace", grace, may_be_zero=True)
+    check_seconds("header_timeout", header_timeout)
+    check_seconds("body_timeout", body_timeout)
+    check_seconds("keep_alive_timeout", keep_alive_timeout)
+    check_seconds("send_timeout", send_timeout)
     payload = (
         HANDLER + handler.encode("utf-8", "surrogatepass")
         if isinstance(handler, str)
@@ -109,19 +125,6 @@ def serve(
             server.end(1.0)
     if failure is not None and not stopped:
         raise ServeError(_load_problem(failure))
-
-
-def _check(workers: int, port: int, grace: float) -> None:
-    if not isinstance(workers, int) or isinstance(workers, bool):
-        raise TypeError(f"serve: workers must be an int, not {type(workers).__name__}")
-    if not 1 <= workers <= 4096:
-        raise ValueError(f"serve: workers must be 1 to 4096, not {workers}")
-    if not isinstance(port, int) or isinstance(port, bool):
-        raise TypeError(f"serve: port must be an int, not {type(port).__name__}")
-    if not 0 <= port <= 65535:
-        raise ValueError(f"serve: port must be 0 to 65535, not {port}")
-    if not grace >= 0:
-        raise ValueError(f"serve: grace must be 0 or more seconds, not {grace}")
 
 
 def _announce(ready: Callable[[list[str]], Any] | None, addresses: list[str], workers: int) -> None:

@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR = 0x20, 0x80, 0x200  # as the inspect module has them
+CO_VARARGS = 0x04  # as the inspect module has it, and these
+CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR = 0x20, 0x80, 0x200
 
 
 class HandlerNotFound(ImportError):
-    """The handler's name leads nowhere; the message says how far it led."""
+    """The handler's name leads nowhere, or to nothing to call; the message says which."""
 
 
 def find_handler(name: str) -> Callable[..., Any]:
@@ -50,11 +51,24 @@ def checked(handler: Any, name: str) -> Callable[..., Any]:
     """The handler, if it is one that the server can call."""
     if not callable(handler):
         raise HandlerNotFound(f"{name!r} is not callable: it is a {type(handler).__name__}")
-    code = getattr(handler, "__code__", None)
-    flags = getattr(code, "co_flags", 0)
-    if flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR):
+    function = handler
+    if not hasattr(handler, "__code__") and not isinstance(handler, type):
+        function = handler.__call__  # an object with such a method
+    code: Any = getattr(function, "__code__", None)
+    if type(code) is not type(checked.__code__):  # of C, which does not tell
+        return handler  # type: ignore[no-any-return]
+    if code.co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR):
         raise HandlerNotFound(
             f"{name!r} is an async function or a generator; "
+            "a handler is a function request -> response"
+        )
+    positional = code.co_argcount - hasattr(function, "__self__")
+    optional = len(function.__defaults__ or ())
+    takes_one = positional >= 1 or code.co_flags & CO_VARARGS
+    named = code.co_kwonlyargcount - len(function.__kwdefaults__ or ())
+    if positional - optional > 1 or not takes_one or named > 0:
+        raise HandlerNotFound(
+            f"{name!r} can't be called with one argument; "
             "a handler is a function request -> response"
         )
     return handler  # type: ignore[no-any-return]
@@ -62,11 +76,11 @@ def checked(handler: Any, name: str) -> Callable[..., Any]:
 
 def load(payload: bytes) -> tuple[Callable[..., Any], Collector]:
     """The handler that `serve` was given, in this interpreter, and what collects its garbage."""
-    handler = (
-        find_handler(payload[len(HANDLER) :].decode("utf-8", "surrogatepass"))
-        if payload.startswith(HANDLER)
-        else loads(payload)
-    )
+    if payload.startswith(HANDLER):
+        handler = find_handler(payload[len(HANDLER) :].decode("utf-8", "surrogatepass"))
+    else:
+        handler = loads(payload)
+        handler = checked(handler, getattr(handler, "__qualname__", type(handler).__name__))
     collector = Collector()
     collector.start()
     return handler, collector
