@@ -9,7 +9,7 @@ import os
 import sys
 from _thread import get_ident
 
-from allcores import _core, extensions
+from allcores import _compiled, _core, extensions
 
 # Not from typing: its import costs every interpreter more than all of this package.
 TYPE_CHECKING = False
@@ -61,6 +61,7 @@ def start(inherited: dict[str, Any], name: str) -> None:
         sys.dont_write_bytecode = inherited["dont_write_bytecode"]
         sys.pycache_prefix = inherited["pycache_prefix"]
     extensions.install()
+    _compiled.share()
     for stream_name in ("stdout", "stderr"):
         stream = getattr(sys, stream_name)
         if isinstance(stream, io.TextIOWrapper):

@@ -8,10 +8,9 @@ using add_part = int (*)(PyObject* module);
 
 // One line a file of bindings/.
 constexpr add_part parts[] = {
-    allcores::bindings::add_freeze,
-    allcores::bindings::add_interpreter,
-    allcores::bindings::add_http,
-    allcores::bindings::add_image,
+    allcores::bindings::add_freeze,   allcores::bindings::add_interpreter,
+    allcores::bindings::add_http,     allcores::bindings::add_image,
+    allcores::bindings::add_compiled,
 };
 
 int execute(PyObject* module) {

@@ -11,5 +11,6 @@ int add_freeze(PyObject* module);
 int add_interpreter(PyObject* module);
 int add_http(PyObject* module);
 int add_image(PyObject* module);
+int add_compiled(PyObject* module);
 
 }  // namespace allcores::bindings

@@ -10,6 +10,7 @@
 //              (for a fork that has waited too long: as far as that goes)
 //   unlinked   what a fork took out of CPython's list; guarded by `structure`, held exclusively
 //   output     held while a worker writes lines (interpreter/output.h)
+//   compiled   code of modules that have no bytecode on disk; has its own lock
 //   generation counts forks; constant within one object
 #pragma once
 #include <condition_variable>
@@ -18,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "concurrency/made_once.h"
 #include "interpreter/interpreter.h"
 #include "interpreter/structure_lock.h"
 
@@ -37,6 +39,7 @@ struct process {
     structure_lock structure;
     std::vector<PyInterpreterState*> unlinked;
     std::mutex output;
+    concurrency::made_once compiled{64 << 20};
     unsigned generation = 0;
 
     bool is_closing();
