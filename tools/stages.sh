@@ -37,6 +37,21 @@ stage_examples() { run_pytest 3.14 "$top/examples"; }
 
 stage_lint() { "$top/tools/lint"; }
 
+# Only on demand: each target explores for ALLCORES_FUZZ_SECONDS (60), from its corpus and what earlier runs found.
+stage_fuzz() {
+  local target name found
+  build_preset fuzz "building the fuzz targets"
+  for target in "$build"/fuzz/fuzz_*; do
+    [ -f "$target" ] && [ -x "$target" ] || continue
+    name=${target##*/fuzz_}
+    found=$build/fuzz-found/$name
+    mkdir -p "$found"
+    say "exploring $name"
+    "$target" -max_len=4096 -timeout=10 -rss_limit_mb=2048 -max_total_time="${ALLCORES_FUZZ_SECONDS:-60}" \
+      -print_final_stats=1 -artifact_prefix="$found/" "$found" "$top/tests/fuzz/corpus/$name"
+  done
+}
+
 stage_package() { "$top/tools/check-package" "${versions[@]}"; }
 
 run_stages() {
