@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sys
 
+from allcores import _core
+
 # Not from typing: its import costs every interpreter more than all of this package.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,10 +44,10 @@ def run_source(source: str) -> Any:
     namespace = sys.modules["__main__"].__dict__
     code: types.CodeType | None = None
     try:  # noqa: SIM105 (contextlib costs an import)
-        code = compile(source, "<allcores>", "eval", dont_inherit=True)
+        code = _core._compile(source, True)
     except SyntaxError:
         pass
     if code is not None:
         return eval(code, namespace)
-    exec(compile(source, "<allcores>", "exec", dont_inherit=True), namespace)
+    exec(_core._compile(source, False), namespace)
     return None

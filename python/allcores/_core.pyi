@@ -1,5 +1,6 @@
 from collections.abc import Mapping
 from os import PathLike
+from types import CodeType
 from typing import Any, final
 
 from allcores._address import Address
@@ -135,8 +136,9 @@ class Server:
 
 def server_statistics() -> dict[str, Any] | None: ...
 
-# Code for other interpreters (src/bindings/compiled.cpp)
+# Code, also for other interpreters (src/bindings/compiled.cpp)
 
+def _compile(source: str, is_expression: bool, /) -> CodeType: ...
 def _take_compiled(key: bytes, /) -> bytes | None: ...
 def _put_compiled(key: bytes, code: bytes | None, /) -> None: ...
 

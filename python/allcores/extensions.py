@@ -16,13 +16,13 @@ import _imp
 import atexit
 import os
 import sys
-import types
 
 from allcores import _core
 
 # Not from typing: its import costs every interpreter more than all of this package.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import types
     from collections.abc import Callable
     from typing import Any
 
@@ -30,6 +30,8 @@ __all__ = ["install", "is_installed"]
 
 # How long the end of an interpreter waits for libraries' threads that run Python, in seconds.
 _PATIENCE = 5.0
+
+ModuleType = type(sys)  # the types module has it too, and costs an import
 
 _create_dynamic: Callable[..., types.ModuleType] = _imp.create_dynamic
 _exec_dynamic = _imp.exec_dynamic
@@ -81,7 +83,7 @@ def create_dynamic(spec: Any, file: Any = None, /) -> types.ModuleType:
         return _create_dynamic(spec, file)
     contents = _initialized.get((path, name))
     if contents is not None:
-        module = types.ModuleType(name)
+        module = ModuleType(name)
         module.__dict__.update(contents)
         return module
     loaded = _core._load_extension(spec, name, path, _init_suffix(name))
@@ -119,7 +121,7 @@ def create_builtin(spec: Any, /) -> types.ModuleType:
     """
     if spec.name != "faulthandler":
         return _create_builtin(spec)
-    module = types.ModuleType(spec.name, "faulthandler, of which only the main interpreter has all")
+    module = ModuleType(spec.name, "faulthandler, of which only the main interpreter has all")
 
     def refused(*arguments: Any, **keywords: Any) -> None:
         raise RuntimeError("faulthandler belongs to the main interpreter")

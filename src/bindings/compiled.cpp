@@ -1,5 +1,7 @@
-// Code that one interpreter has compiled, for the others: what allcores._compiled needs.
+// Compiling: of what an interpreter is asked to run, and of modules, by one interpreter for the
+// others (allcores._compiled).
 #include <chrono>
+#include <cstring>
 #include <string>
 
 #include "bindings/module.h"
@@ -49,7 +51,33 @@ PyObject* put_compiled(PyObject*, PyObject* arguments) {
     });
 }
 
+// As compile(source, "<allcores>", mode, dont_inherit=True), which looks first whether it was given
+// a syntax tree, and for that makes the 120 types of the ast module: 250 KiB in each interpreter.
+PyObject* compile_source(PyObject*, PyObject* arguments) {
+    PyObject* source = nullptr;
+    int is_expression = 0;
+    if (!PyArg_ParseTuple(arguments, "Up", &source, &is_expression)) return nullptr;
+    return guarded([&] {
+        Py_ssize_t size = 0;
+        const char* text = PyUnicode_AsUTF8AndSize(source, &size);
+        if (text == nullptr) throw data::python_error();
+        if (std::strlen(text) != static_cast<std::size_t>(size)) {
+            PyErr_SetString(PyExc_SyntaxError, "source code string cannot contain null bytes");
+            throw data::python_error();
+        }
+        const ref file = data::checked(PyUnicode_FromString("<allcores>"));
+        data::checked(PySys_Audit("compile", "OO", source, file.get()));
+        PyCompilerFlags flags{};
+        flags.cf_flags = PyCF_SOURCE_IS_UTF8 | PyCF_IGNORE_COOKIE;
+        flags.cf_feature_version = PY_MINOR_VERSION;
+        return data::checked(Py_CompileStringObject(
+            text, file.get(), is_expression ? Py_eval_input : Py_file_input, &flags, -1));
+    });
+}
+
 PyMethodDef methods[] = {
+    {"_compile", compile_source, METH_VARARGS,
+     "_compile(source, is_expression, /)\n--\n\nThe code of a source text."},
     {"_take_compiled", take_compiled, METH_VARARGS,
      "_take_compiled(key, /)\n--\n\nWhat another interpreter has put under this key, waiting if it "
      "is about to. None: this one is to make it, and to call _put_compiled."},

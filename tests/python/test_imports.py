@@ -1,7 +1,11 @@
 """What importing and using allcores brings into an interpreter: memory that each one pays."""
 
+import os
+import re
 import subprocess
 import sys
+
+import pytest
 
 import allcores
 
@@ -49,3 +53,33 @@ def test_a_servers_worker():
         assert interpreter.call("worker.load(b'@os:getpid')[0]()") > 0
         modules = interpreter.call("','.join(__import__('sys').modules)").split(",")
     assert not COSTLY & set(modules)
+
+
+def test_source_text_makes_no_syntax_tree_types(tmp_path):
+    """The builtin compile() does: 120 types, a tenth of what an interpreter starts with."""
+    program = """
+import allcores
+with allcores.Interpreter() as interpreter:
+    interpreter.call("x = 20")
+    assert interpreter.call("x + 1") == 21
+    print(interpreter.call("any(kind.__name__ == 'AST' for kind in object.__subclasses__())"))
+"""
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(tmp_path)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    for _ in range(2):  # the first time all modules are compiled, by the builtin
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, env=environment
+        )
+        assert done.returncode == 0, done.stderr
+    assert done.stdout == "False\n"
+
+
+@pytest.mark.parametrize("source", ["1 +", "1\0", "def f(:", "'\ud800'"])
+def test_source_text_that_is_none_fails_as_with_compile(source):
+    with pytest.raises((ValueError, SyntaxError)) as expected:
+        compile(source, "<allcores>", "exec")
+    with (
+        allcores.Interpreter() as interpreter,
+        pytest.raises(type(expected.value), match=re.escape(str(expected.value))),
+    ):
+        interpreter.call(source)
