@@ -4,6 +4,8 @@
 # The usual case, everything being set up, must stay cheap (it is in front of every ./py): no program is started here
 # that is not needed for the answer. The slow parts live in tools/native.sh and tools/set-up.
 set -euo pipefail
+# Without this, bash goes on after a Ctrl-C that its child did not die of.
+trap 'trap - INT; kill -s INT $$' INT
 top=$(readlink -f "${BASH_SOURCE[0]}")
 top=${top%/tools/env.sh}
 build=$top/build
