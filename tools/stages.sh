@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The stages of ./test, in order; sourced by it. A stage is a function that runs in a subshell of its own with set -e.
 . "$top/tools/building.sh"
-stages=(lint unit sanitizers python examples package)
+stages=(lint unit sanitizers python packages examples package)
 versions=(3.14 3.15)
 pytest_arguments=()
 
@@ -31,6 +31,16 @@ stage_python() {
   local version folders=("$top/tests/python")
   ! compgen -G "$top/tests/stress/test_*.py" >/dev/null || folders+=("$top/tests/stress")
   for version in "${versions[@]}"; do run_pytest "$version" "${folders[@]}"; done
+}
+
+# Packages from PyPI, each in a process of its own.
+stage_packages() {
+  local version
+  for version in "${versions[@]}"; do
+    ALLCORES_PACKAGES=$("$top/tools/packages" "$version")
+    export ALLCORES_PACKAGES
+    run_pytest "$version" "$top/tests/packages" --durations 5
+  done
 }
 
 stage_examples() { run_pytest 3.14 "$top/examples"; }

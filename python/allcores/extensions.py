@@ -168,15 +168,6 @@ def is_standard(path: str) -> bool:
     return os.path.dirname(path) in _standard_folders
 
 
-def _comes_with_a_package(path: str) -> bool:
-    folder = os.path.dirname(os.path.realpath(path)) + "/"
-    return (
-        "/site-packages/" in folder
-        or "/dist-packages/" in folder
-        or os.path.isfile(folder + "__init__.py")
-    )
-
-
 def _privatize_ctypes(module: types.ModuleType) -> None:
     """Let ctypes open a package's own libraries as images too."""
     attribute = "dlopen" if module.__name__ == "_ctypes" else "_dlopen"
@@ -185,7 +176,7 @@ def _privatize_ctypes(module: types.ModuleType) -> None:
         return
 
     def dlopen(name: Any, mode: int = 0, /) -> int:
-        if isinstance(name, str) and "/" in name and _comes_with_a_package(name):
+        if isinstance(name, str):
             handle = _core._open_library(name)
             if handle is not None:
                 return handle

@@ -17,6 +17,9 @@ constexpr auto this_machine = EM_NONE;  // no file is for it: every extension lo
 
 constexpr unsigned gnu_hash_chain_end = 1;
 
+// A tag of the dynamic section that means nothing: in the range for systems, and used by none.
+constexpr ElfW(Sxword) unknown_tag = 0x6000'0fff;
+
 std::vector<std::string_view> split(std::string_view list) {
     std::vector<std::string_view> parts;
     while (!list.empty()) {
@@ -68,6 +71,8 @@ void elf_file::read_dynamic(std::size_t offset, std::size_t size) {
     for (const auto& entry : std::span(at<ElfW(Dyn)>(offset, count), count)) {
         const std::uint64_t value = entry.d_un.d_val;
         if (entry.d_tag == DT_NULL) break;
+        read_life(entry, offset);
+        offset += sizeof entry;
         switch (entry.d_tag) {
             case DT_STRTAB:
                 strings = value;
@@ -118,6 +123,36 @@ void elf_file::read_dynamic(std::size_t offset, std::size_t size) {
     }
     if (runpath || rpath) search_path_ = split(text(runpath ? *runpath : *rpath));
     inherited_ = rpath && !runpath;
+}
+
+// What is called at the start and at the end.
+void elf_file::read_life(const ElfW(Dyn) & entry, std::size_t offset) {
+    switch (entry.d_tag) {
+        case DT_INIT:
+            first_constructor_ = entry.d_un.d_ptr;
+            break;
+        case DT_INIT_ARRAY:
+            constructors_.address = entry.d_un.d_ptr;
+            break;
+        case DT_INIT_ARRAYSZ:
+            constructors_.size = entry.d_un.d_val;
+            return;
+        case DT_FINI:
+        case DT_FINI_ARRAY:
+            break;
+        default:
+            return;
+    }
+    hidden_.push_back(offset);
+}
+
+std::vector<elf_file::patch> elf_file::hide_constructors_and_destructors() const {
+    const std::string tag(reinterpret_cast<const char*>(&unknown_tag), sizeof unknown_tag);
+    std::vector<patch> patches;
+    patches.reserve(hidden_.size());
+    for (const std::size_t offset : hidden_)
+        patches.push_back({offset + offsetof(ElfW(Dyn), d_tag), tag});
+    return patches;
 }
 
 // Where the file keeps what will be at `address`.

@@ -61,6 +61,12 @@ class elf_file {
     // Whether code is relocated in place (DT_TEXTREL), so that it differs from the file's.
     bool has_text_relocations() const { return text_relocations_; }
 
+    // Where what has to be called after loading is: one function (DT_INIT; address 0: there is
+    // none), then an array of pointers to others (DT_INIT_ARRAY).
+    std::uintptr_t first_constructor() const { return first_constructor_; }
+    range constructors() const { return constructors_; }
+    // What hides these from the linker, and those to be called at the end of the process.
+    std::vector<patch> hide_constructors_and_destructors() const;
     // What turns STB_GNU_UNIQUE symbols into ordinary global ones.
     std::vector<patch> make_unique_symbols_global() const;
     // What makes `from`, as a name of this or of a needed file, into `to` of the same length.
@@ -72,12 +78,16 @@ class elf_file {
     std::size_t offset_of(std::uint64_t address, std::size_t size) const;
     std::string_view text(std::uint64_t index) const;
     std::size_t symbol_count() const;
+    void read_life(const ElfW(Dyn) & entry, std::size_t offset);
     void read_dynamic(std::size_t offset, std::size_t size);
 
     std::span<const std::byte> bytes_;
     std::vector<segment> segments_;
     range closed_;
-    std::size_t strings_ = 0;  // of .dynstr, in the file
+    std::uintptr_t first_constructor_ = 0;
+    range constructors_;
+    std::vector<std::size_t> hidden_;  // entries of the dynamic section, in the file
+    std::size_t strings_ = 0;          // of .dynstr, in the file
     std::size_t strings_size_ = 0;
     std::uint64_t symbols_ = 0;  // addresses; 0: there is none
     std::uint64_t hash_ = 0;

@@ -11,6 +11,8 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
+#include <map>
+#include <mutex>
 #include <system_error>
 
 namespace allcores::interpreter {
@@ -91,16 +93,13 @@ mapped_file::~mapped_file() {
     close(descriptor_);
 }
 
-image_file::image_file(const mapped_file& original, const elf_file& parts, const std::string& label,
-                       std::span<const elf_file::patch> patches)
-    : descriptor_(open_nameless(label)) {
+image_file::image_file(const mapped_file& original, const elf_file& parts, const std::string& label)
+    : descriptor_(open_nameless(label)), label_(label) {
     try {
         const auto bytes = original.bytes();
         // The rest of the file (symbols for debuggers, names of sections) is never mapped.
         for (const auto& part : parts.segments())
             write_all(descriptor_, bytes.data() + part.offset, part.size, part.offset, label);
-        for (const auto& patch : patches)
-            write_all(descriptor_, patch.bytes.data(), patch.bytes.size(), patch.offset, label);
         if (ftruncate(descriptor_, static_cast<off_t>(bytes.size())) != 0) fail(label);
         path_ = unique_path(descriptor_);
     } catch (...) {
@@ -111,6 +110,43 @@ image_file::image_file(const mapped_file& original, const elf_file& parts, const
 
 image_file::~image_file() {
     close(descriptor_);
+}
+
+void image_file::apply(std::span<const elf_file::patch> patches) {
+    for (const auto& patch : patches)
+        write_all(descriptor_, patch.bytes.data(), patch.bytes.size(), patch.offset, label_);
+}
+
+// Spelled with "/" and "/." as unique_path() does, but in so many characters: of the ways to do
+// that, each is used once.
+std::string image_file::path_of_length(std::size_t length) const {
+    static std::mutex mutex;                           // guards `used`
+    static std::map<std::size_t, std::uint64_t> used;  // by length
+    const std::string end = "/" + std::to_string(descriptor_);
+    std::string path = access("/dev/fd", X_OK) == 0 ? "/dev/fd" : "//proc/self/fd";
+    if (length >= path.size() + end.size()) {
+        std::size_t rest = length - path.size() - end.size();
+        std::vector<std::uint64_t> ways = {1, 1};  // to fill so many characters: Fibonacci numbers
+        while (ways.size() <= rest) ways.push_back(ways.back() + ways[ways.size() - 2]);
+        const std::lock_guard lock(mutex);
+        std::uint64_t number = used[length]++;
+        if (number < ways[rest]) {
+            while (rest > 0) {
+                if (number < ways[rest - 1]) {
+                    path += "/";
+                    rest -= 1;
+                } else {
+                    number -= ways[rest - 1];
+                    path += "/.";
+                    rest -= 2;
+                }
+            }
+            return path + end;
+        }
+    }
+    throw std::system_error(ENAMETOOLONG, std::generic_category(),
+                            "no path left of " + std::to_string(length) + " characters for " +
+                                label_ + ", which other libraries need that it needs itself");
 }
 
 void image_file::discard(std::size_t offset, std::size_t size) noexcept {

@@ -37,20 +37,25 @@ class mapped_file {
 class image_file {
  public:
     // Copies the segments of `original`, whose name is `label` to those who look into
-    // /proc/PID/maps, and writes `patches` over them. Throws std::system_error.
-    image_file(const mapped_file& original, const elf_file& parts, const std::string& label,
-               std::span<const elf_file::patch> patches);
+    // /proc/PID/maps. Throws std::system_error.
+    image_file(const mapped_file& original, const elf_file& parts, const std::string& label);
     ~image_file();
     image_file(const image_file&) = delete;
     image_file& operator=(const image_file&) = delete;
 
     // What to call dlopen() with, while this lives.
     const std::string& path() const { return path_; }
+    // Writes over it. Throws std::system_error.
+    void apply(std::span<const elf_file::patch> patches);
+    // Another path, for what names it in so many characters; never the same twice. Throws
+    // std::system_error when there is none of that length.
+    std::string path_of_length(std::size_t length) const;
     // Gives back the memory of a part of the copy that nobody has mapped any more.
     void discard(std::size_t offset, std::size_t size) noexcept;
 
  private:
     int descriptor_ = -1;
+    std::string label_;
     std::string path_;
 };
 

@@ -1,6 +1,7 @@
 // PyGILState_Ensure and its kin, for the images of one interpreter.
 #include "interpreter/image_owner.h"
 
+#include <dlfcn.h>
 #include <unistd.h>
 
 #include <array>
@@ -20,20 +21,29 @@ namespace {
 
 constexpr std::uint32_t shut_bit = 1u << 31;
 
+// Who may come in, and how many are inside. All operations are sequentially consistent; who shuts
+// it and waits sees what they did who left.
+class gate {
+ public:
+    bool enter() noexcept {
+        if ((state_.fetch_add(1) & shut_bit) == 0) return true;
+        state_.fetch_sub(1);
+        return false;
+    }
+    void leave() noexcept { state_.fetch_sub(1); }
+    void shut() noexcept { state_.fetch_or(shut_bit); }
+    bool is_empty() const noexcept { return (state_.load() & ~shut_bit) == 0; }
+
+ private:
+    std::atomic<std::uint32_t> state_ = 0;  // bit 31: shut; below: how many are inside
+};
+
 struct owner {
     // Written by add() before any image knows the number; read by every thread that is in an image.
     std::int64_t id = -1;
-    PyInterpreterState* state = nullptr;  // valid while the gate is open, or somebody is inside
-    // The gate: bit 31: shut; below: how many are inside. All operations are sequentially
-    // consistent; close() waits until leave() has counted the last one down.
-    std::atomic<std::uint32_t> gate = 0;
-
-    bool enter() noexcept {
-        if ((gate.fetch_add(1) & shut_bit) == 0) return true;
-        gate.fetch_sub(1);
-        return false;
-    }
-    void leave() noexcept { gate.fetch_sub(1); }
+    PyInterpreterState* state = nullptr;  // valid while a gate is open, or somebody is inside
+    gate running;  // for those who run Python: shut where CPython's own end begins
+    gate pending;  // for Py_AddPendingCall, which threads call that end later: shut at the very end
 };
 
 owner owners[image_owner::capacity];
@@ -62,7 +72,7 @@ PyGILState_STATE ensure(std::size_t number) noexcept {
     PyThreadState* last = PyGILState_GetThisThreadState();
     if (last != nullptr && PyInterpreterState_GetID(PyThreadState_GetInterpreter(last)) == own.id)
         return PyGILState_Ensure();
-    if (!own.enter()) hang();
+    if (!own.running.enter()) hang();
     PyThreadState* made = PyThreadState_New(own.state);
     auto* entry = static_cast<visit*>(PyMem_RawMalloc(sizeof(visit)));
     if (made == nullptr || entry == nullptr)
@@ -85,7 +95,7 @@ void release(std::size_t number, PyGILState_STATE before) noexcept {
     PyThreadState_Swap(entry->before);
     PyThreadState_Delete(entry->made);
     PyMem_RawFree(entry);
-    owners[number].leave();
+    owners[number].running.leave();
 }
 
 // To code in an image its owner is the only interpreter there is.
@@ -95,10 +105,26 @@ PyInterpreterState* main_interpreter(std::size_t number) noexcept {
 
 int add_pending_call(std::size_t number, int (*function)(void*), void* argument) noexcept {
     owner& own = owners[number];
-    if (!own.enter()) return -1;
+    if (!own.pending.enter()) return -1;
     const int result = _PyEval_AddPendingCall(own.state, function, argument, 0);
-    own.leave();
+    own.pending.leave();
     return result;
+}
+
+// CPython's functions may also be looked for at run time: llvmlite does for what it compiles.
+void* replacement_of_symbol(std::size_t number, void* handle, const char* name) noexcept {
+    void* own = image_owner::replacement(number, name);
+    if (own == nullptr || std::string_view(name) == "dlsym") return nullptr;
+    void* found = dlsym(handle, name);
+    // Somebody else's function of that name stays.
+    return found == dlsym(RTLD_DEFAULT, name) ? own : nullptr;
+}
+
+// What dlsym() finds may depend on who calls it, so it must not see a caller in between.
+template <std::size_t Number>
+void* find_symbol(void* handle, const char* name) noexcept {
+    if (void* own = replacement_of_symbol(Number, handle, name)) return own;
+    [[gnu::musttail]] return dlsym(handle, name);
 }
 
 // The calls carry no argument that could say whose they are, so each owner has functions of its
@@ -108,6 +134,7 @@ struct entry_points {
     void (*release)(PyGILState_STATE);
     PyInterpreterState* (*main_interpreter)();
     int (*add_pending_call)(int (*)(void*), void*);
+    void* (*find_symbol)(void*, const char*);
 };
 
 template <std::size_t Number>
@@ -118,6 +145,7 @@ constexpr entry_points entry_points_of = {
     [](int (*function)(void*), void* argument) {
         return add_pending_call(Number, function, argument);
     },
+    find_symbol<Number>,
 };
 
 template <std::size_t... Number>
@@ -142,13 +170,16 @@ std::size_t image_owner::add() {
 }
 
 void image_owner::shut(std::size_t number) noexcept {
-    owners[number].gate.fetch_or(shut_bit);
+    owners[number].running.shut();
+    owners[number].pending.shut();
+    // Nobody is in there for long: it takes one mutex of CPython's, and no GIL.
+    while (!owners[number].pending.is_empty()) std::this_thread::yield();
 }
 
 bool image_owner::close(std::size_t number, std::chrono::milliseconds at_most) noexcept {
-    shut(number);
+    owners[number].running.shut();
     const auto deadline = std::chrono::steady_clock::now() + at_most;
-    while ((owners[number].gate.load() & ~shut_bit) != 0) {
+    while (!owners[number].running.is_empty()) {
         if (std::chrono::steady_clock::now() >= deadline) return false;
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
@@ -161,6 +192,7 @@ void* image_owner::replacement(std::size_t number, std::string_view name) noexce
     if (name == "PyGILState_Release") return reinterpret_cast<void*>(own.release);
     if (name == "PyInterpreterState_Main") return reinterpret_cast<void*>(own.main_interpreter);
     if (name == "Py_AddPendingCall") return reinterpret_cast<void*>(own.add_pending_call);
+    if (name == "dlsym") return reinterpret_cast<void*>(own.find_symbol);
     return nullptr;
 }
 

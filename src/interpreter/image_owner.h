@@ -29,7 +29,7 @@ class image_owner {
     // Shuts the gate and waits at most so long for those inside. Detached, from any thread. False
     // when somebody is still inside.
     [[nodiscard]] static bool close(std::size_t number, std::chrono::milliseconds at_most) noexcept;
-    // Shuts the gate and does not wait.
+    // Before the interpreter's memory goes: nobody comes in any more, not even for a pending call.
     static void shut(std::size_t number) noexcept;
 
     // Whether images call something else by that name.

@@ -16,9 +16,9 @@
 #include "data/guarded.h"
 #include "interpreter/attach.h"
 #include "interpreter/elf_file.h"
-#include "interpreter/image_binding.h"
-#include "interpreter/image_file.h"
+#include "interpreter/image_group.h"
 #include "interpreter/image_owner.h"
+#include "interpreter/image_pools.h"
 #include "interpreter/image_weakrefs.h"
 
 namespace allcores::interpreter {
@@ -37,26 +37,9 @@ constexpr std::array shared_libraries = {
     "libc.so",     "libm.so",           "libpthread",  "libdl.",    "librt.",   "ld-linux",
 };
 
-constexpr std::size_t soname_prefix = 6;  // of a soname, what is made its own
-
 bool is_shared_library(std::string_view file_name) {
     return std::ranges::any_of(shared_libraries,
                                [&](const char* start) { return file_name.starts_with(start); });
-}
-
-// The same length, and a start that no other name has.
-std::string unique_soname(std::string_view soname) {
-    constexpr std::string_view digits =
-        "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    static std::atomic<std::uint64_t> next = 0;  // counts; pairs with nothing
-    std::uint64_t number = next.fetch_add(1, std::memory_order_relaxed);
-    std::string name(soname);
-    name[0] = '~';
-    for (std::size_t i = soname_prefix - 1; i > 0; i--) {
-        name[i] = digits[number % digits.size()];
-        number /= digits.size();
-    }
-    return name;
 }
 
 std::string folder_of(const std::string& path) {
@@ -65,6 +48,14 @@ std::string folder_of(const std::string& path) {
 
 std::string name_of(const std::string& path) {
     return std::filesystem::path(path).filename().string();
+}
+
+// Not the system's: it is in a package's folder, or where packages are.
+bool comes_with_a_package(const std::string& path) {
+    std::error_code ignored;
+    const auto folder = folder_of(std::filesystem::canonical(path, ignored).string()) + "/";
+    return folder.contains("/site-packages/") || folder.contains("/dist-packages/") ||
+           access((folder + "__init__.py").c_str(), F_OK) == 0;
 }
 
 // The folders of a search path, with $ORIGIN filled in.
@@ -83,17 +74,6 @@ std::vector<std::string> folders_of(const elf_file& parts, const std::string& pa
         }
     }
     return folders;
-}
-
-void* link(const std::string& path, const std::string& original) {
-    void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (handle != nullptr) return handle;
-    const char* said = dlerror();
-    std::string message = said != nullptr ? said : "dlopen failed";
-    // The linker names the copy.
-    for (std::size_t at; path != original && (at = message.find(path)) != std::string::npos;)
-        message.replace(at, path.size(), original);
-    throw image_error(message);
 }
 
 thread_local const std::string* current_name = nullptr;  // of class naming
@@ -138,6 +118,34 @@ PyObject* module_from_slots(const PySlot* slots, PyObject* spec) noexcept {
     return make_allowed([&] { return PyModule_FromSlotsAndSpec(slots, spec); });
 }
 #endif
+
+// Destructors of an image's static objects. They would run at the end of the process, when the
+// interpreter is gone, and wait for threads that hang (Arrow's do) or let go of Python's objects
+// (Ray's do).
+int forget_destructor(void (*)(void*), void*, void*) noexcept {
+    return 0;
+}
+int forget_function(void (*)(int, void*), void*) noexcept {
+    return 0;
+}
+
+// dlopen() in an image, as cffi and plugins' hosts call it: a library of a package is opened as an
+// image here, too. What dlopen() finds may depend on who calls it, so it must not see a caller in
+// between.
+void* open_as_image(const char* name) noexcept {
+    if (name == nullptr || PyThreadState_GetUnchecked() == nullptr) return nullptr;
+    image_set* set = image_set::current();
+    if (set == nullptr) return nullptr;
+    try {
+        return set->open_library(name);
+    } catch (...) {
+        return nullptr;  // the linker itself will say what is wrong with it
+    }
+}
+void* open_in_image(const char* name, int mode) noexcept {
+    if (void* handle = open_as_image(name)) return handle;
+    [[gnu::musttail]] return dlopen(name, mode);
+}
 
 constexpr const char* capsule_name = "allcores.image_set";
 
@@ -208,21 +216,72 @@ bool image_set::close(std::chrono::milliseconds at_most) noexcept {
 }
 
 image image_set::open(const std::string& path) {
-    return open(path, {});
+    const locked_set lock(*this);
+    // Loading runs constructors, and one may come here: what it needs is made apart.
+    auto outer = std::exchange(making_, {});
+    try {
+        image made = open(path, {}, nullptr).made;
+        making_ = std::move(outer);
+        return made;
+    } catch (const std::system_error& error) {
+        making_ = std::move(outer);
+        throw image_error(error.what());
+    } catch (...) {
+        making_ = std::move(outer);
+        throw;
+    }
 }
 
-image image_set::open(const std::string& path, const inherited_paths& inherited) {
-    const locked_set lock(*this);
+// For `user`, which needs it, when there is one.
+image_set::opened image_set::open(const std::string& path, const inherited_paths& inherited,
+                                  image_candidate* user) {
     if (closed_) throw image_error("the interpreter is ending");
     const file_identity identity = file_identity::of(path);
-    if (const auto found = images_.find(identity); found != images_.end()) return found->second;
-    image made = load(path, inherited);
-    // Loading runs constructors, and one may have come here for the same file.
-    return images_.try_emplace(identity, std::move(made)).first->second;
+    if (const auto found = images_.find(identity); found != images_.end())
+        return {found->second, nullptr};
+    for (const auto& other : making_) {
+        if (other->identity != identity) continue;
+        user->reaches = std::min(user->reaches, other->order);
+        return {other->made, other.get()};
+    }
+    const std::size_t depth = making_.size();
+    try {
+        making_.push_back(std::make_shared<image_candidate>(path, identity, depth));
+        const auto mine = making_.back();
+        // 1. What it needs, first: images, or what is shared, so that the linker finds both by
+        // their sonames. From the copy it could not find anything beside the original.
+        const inherited_paths folders = folders_of(mine->parts, path);
+        inherited_paths below = inherited;
+        if (mine->parts.search_path_is_inherited())
+            below.insert(below.end(), folders.begin(), folders.end());
+        for (const std::string_view name : mine->parts.needed())
+            prepare_needed(*mine, name, folders, below);
+        // 2. It leads back to one that is in the making: both are linked together, later.
+        if (mine->reaches < mine->order) {
+            user->reaches = std::min(user->reaches, mine->reaches);
+            return {mine->made, mine.get()};
+        }
+        // 3. Else it is linked now, with those that led back to it.
+        const candidates group(making_.begin() + static_cast<std::ptrdiff_t>(depth), making_.end());
+        link_group(group, [&](std::string_view name) { return replacement(name); });
+        making_.erase(making_.begin() + static_cast<std::ptrdiff_t>(depth), making_.end());
+        for (const auto& each : group) {
+            if (!each->made.soname.empty())
+                new_sonames_[std::string(each->parts.soname())] = each->made.soname;
+            // A constructor may have come here for the same file: then that one stays.
+            images_.try_emplace(each->identity, each->made);
+        }
+        return {images_.at(identity), nullptr};
+    } catch (...) {
+        making_.erase(making_.begin() + static_cast<std::ptrdiff_t>(depth), making_.end());
+        throw;
+    }
 }
 
 void* image_set::open_library(const std::string& path) {
-    return is_shared_library(name_of(path)) ? nullptr : open(path).handle;
+    if (!path.contains('/') || is_shared_library(name_of(path)) || !comes_with_a_package(path))
+        return nullptr;
+    return open(path).handle;
 }
 
 void image_set::forget(const std::string& path) noexcept {
@@ -234,54 +293,9 @@ void image_set::forget(const std::string& path) noexcept {
     }
 }
 
-image image_set::load(const std::string& path, const inherited_paths& inherited) {
-    try {
-        const mapped_file original(path);
-        const elf_file parts(original.bytes());
-        std::vector<elf_file::patch> patches = parts.make_unique_symbols_global();
-        const auto rename = [&](std::string_view from, const std::string& to) {
-            for (auto& patch : parts.rename(from, to)) patches.push_back(std::move(patch));
-        };
-
-        // 1. What it needs, first: images, or what is shared, so that the linker finds both by
-        // their sonames. From the copy it could not find anything beside the original.
-        inherited_paths folders = folders_of(parts, path);
-        inherited_paths below = inherited;
-        if (parts.search_path_is_inherited())
-            below.insert(below.end(), folders.begin(), folders.end());
-        for (const std::string_view name : parts.needed()) {
-            const std::string renamed = prepare_needed(name, folders, below);
-            if (!renamed.empty()) rename(name, renamed);
-        }
-        // 2. A soname of its own, or others that need the original would get this.
-        image made;
-        if (parts.soname().size() > soname_prefix) {
-            made.soname = unique_soname(parts.soname());
-            rename(parts.soname(), made.soname);
-        }
-        // 3. The copy.
-        std::optional<image_file> copy;
-        {
-            const detached others_run;
-            copy.emplace(original, parts, name_of(path), patches);
-        }
-        // 4. Constructors run here, with the GIL, as in CPython's own import.
-        made.handle = link(copy->path(), path);
-        // 5. From here on it must not go wrong: a loaded object stays.
-        link_map* object = nullptr;
-        if (dlinfo(made.handle, RTLD_DI_LINKMAP, &object) != 0) throw image_error(path);
-        bind_imports(*object, parts, [&](std::string_view name) { return replacement(name); });
-        share_constants(*object, original, parts, patches, *copy);
-        if (!made.soname.empty()) new_sonames_[std::string(parts.soname())] = made.soname;
-        return made;
-    } catch (const std::system_error& error) {
-        throw image_error(error.what());
-    }
-}
-
-// Makes sure that what `name` means is loaded. The name it has now; empty: the same.
-std::string image_set::prepare_needed(std::string_view name, const inherited_paths& folders,
-                                      const inherited_paths& inherited) {
+// Makes sure that what `name` means to `mine` is loaded, or will be, and that the copy names it.
+void image_set::prepare_needed(image_candidate& mine, std::string_view name,
+                               const inherited_paths& folders, const inherited_paths& inherited) {
     const bool is_path = name.contains('/');  // then the linker does not look for it
     for (const inherited_paths* list : {&folders, &inherited}) {
         if (is_path) break;
@@ -289,23 +303,45 @@ std::string image_set::prepare_needed(std::string_view name, const inherited_pat
             const std::string path = folder + "/" + std::string(name);
             if (access(path.c_str(), R_OK) != 0) continue;
             if (is_shared_library(name)) {
-                link(path, path);
-                return {};
+                share_library(mine, path);
+                return;
             }
-            const image library = open(path, inherited);
-            if (library.soname.size() == name.size()) return library.soname;
-            // A soname that is too short to be changed, or none. The linker looks for the name:
-            // what has it already is the original.
-            link(path, path);
-            return {};
+            const opened library = open(path, inherited, &mine);
+            if (library.partner != nullptr) {
+                mine.partners.emplace_back(name, library.partner);
+            } else if (library.made.soname.size() == name.size()) {
+                mine.rename(name, library.made.soname);
+            } else {
+                // A soname that is too short to be changed, or none. The linker looks for the name:
+                // what has it already is the original.
+                link(path, path);
+            }
+            return;
         }
+    }
+    // The system's.
+    if (is_shared_library(name)) {
+        share_library(mine, std::string(name));
+        return;
     }
     // The package may have opened it before by its path, through ctypes.
     const auto found = new_sonames_.find(name);
-    return found == new_sonames_.end() ? std::string() : found->second;
+    if (found != new_sonames_.end()) mine.rename(name, found->second);
+}
+
+// `mine` uses a library that all interpreters share.
+void image_set::share_library(image_candidate& mine, const std::string& path) {
+    try {
+        if (const auto openmp = load_pool_library(path.c_str())) mine.openmp = openmp;
+    } catch (const std::runtime_error& error) {
+        throw image_error(error.what());
+    }
 }
 
 void* image_set::replacement(std::string_view name) {
+    if (name == "__cxa_atexit") return reinterpret_cast<void*>(forget_destructor);
+    if (name == "on_exit") return reinterpret_cast<void*>(forget_function);
+    if (name == "dlopen") return reinterpret_cast<void*>(open_in_image);
     if (name == "PyModule_Create2") return reinterpret_cast<void*>(create_module);
     if (name == "PyModule_FromDefAndSpec2") return reinterpret_cast<void*>(module_from_definition);
 #if PY_VERSION_HEX >= 0x030F0000

@@ -25,9 +25,11 @@
 #include <tuple>
 #include <vector>
 
+#include "interpreter/image_pools.h"
+
 namespace allcores::interpreter {
 
-class elf_file;
+struct image_candidate;
 
 // An image can't be made or loaded; says why.
 struct image_error : std::runtime_error {
@@ -65,7 +67,8 @@ class image_set {
     // The image of a file, made when there is none yet. Throws image_error (the linker's message
     // included), elf_error when the file is none that could have an image.
     image open(const std::string& path);
-    // For a library that is opened by its path: as open(), or null when it stays shared.
+    // For a library that is opened by its path: as open(), or null when it stays shared, as the
+    // system's do.
     void* open_library(const std::string& path);
     // The next open() makes a new one: what failed half-way may have left anything in its globals.
     void forget(const std::string& path) noexcept;
@@ -103,10 +106,16 @@ class image_set {
 
  private:
     using inherited_paths = std::vector<std::string>;
-    image open(const std::string& path, const inherited_paths& inherited);
-    image load(const std::string& path, const inherited_paths& inherited);
-    std::string prepare_needed(std::string_view name, const inherited_paths& folders,
-                               const inherited_paths& inherited);
+    using candidates = std::vector<std::shared_ptr<image_candidate>>;
+    // An image, or, without a handle yet, what becomes one together with its user.
+    struct opened {
+        image made;
+        image_candidate* partner;
+    };
+    opened open(const std::string& path, const inherited_paths& inherited, image_candidate* user);
+    void prepare_needed(image_candidate& mine, std::string_view name,
+                        const inherited_paths& folders, const inherited_paths& inherited);
+    static void share_library(image_candidate& mine, const std::string& path);
     void* replacement(std::string_view name);
 
     // Held while images are made, by one thread of the interpreter at a time; never waited for with
@@ -114,7 +123,9 @@ class image_set {
     std::recursive_mutex mutex_;
     std::map<file_identity, image> images_;
     std::map<std::string, std::string, std::less<>> new_sonames_;  // by the old one
+    candidates making_;  // a file, what it needs, what that needs, until they are linked
     std::optional<std::size_t> owner_;  // its number as an image_owner, when it needed one
+    const pool_user pool_user_;
     bool closed_ = false;
 
     int allowing_ = 0;  // any_module_allowed: how many live, and what to go back to

@@ -54,6 +54,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pathlib.Path]:
         *("-DNAME=linked", "-DBUNDLED", f"-L{libraries}", "-Wl,-rpath,$ORIGIN/../traps.libs"),
         *("-l:libbundled-1234.so.1", "-l:libopenblas-1234.so.1"),
     )
+    compile_extension("life.cpp", package / "liblife.so")
+    compile_extension("openmp.c", package / "libopenmp.so", "-fopenmp")
+    # Two that need each other: the linker wants each before the other, so the first is made twice.
+    mutual = [f"lib{name}-0123456789abcdef.so.1" for name in ("one", "two", "one")]
+    for i, soname in enumerate(mutual):
+        names = ("two", "one") if soname == mutual[1] else ("one", "two")
+        needs = ["-Wl,--no-as-needed", f"-l:{mutual[i - 1]}"] if i > 0 else []
+        compile_extension(
+            *("mutual.c", package / soname, f"-DNAME=mutual_{names[0]}"),
+            *(f"-DOTHER=mutual_{names[1]}", f"-Wl,-soname,{soname}", "-Wl,-rpath,$ORIGIN"),
+            *(f"-L{package}", *needs),
+        )
     sys.path.insert(0, str(top))
     yield top
     sys.path.remove(str(top))
@@ -269,6 +281,59 @@ def test_a_package_s_library_opened_through_ctypes(folder: pathlib.Path, first: 
         assert one.call("ctypes.CDLL(None).abs(-3)") == 3
 
 
+@pytest.mark.parametrize("name", ["one", "two"])
+def test_libraries_that_need_each_other(folder: pathlib.Path, name: str) -> None:
+    """FreeType and HarfBuzz, which come with Pillow, do."""
+    path = str(folder / "traps" / f"lib{name}-0123456789abcdef.so.1")
+
+    def work(interpreter: allcores.Interpreter) -> object:
+        interpreter.call(f"import ctypes; library = ctypes.CDLL({path!r})")
+        return interpreter.call(f"[library.mutual_{name}(depth) for depth in range(5)][-1]")
+
+    for _ in range(2):
+        assert at_once(3, work) == [9] * 3
+
+
+def test_a_package_s_library_opened_by_an_extension(folder: pathlib.Path) -> None:
+    """As cffi does. The handle may be closed, and the image stays."""
+    path = str(folder / "traps" / "libopened.so")
+
+    def work(interpreter: allcores.Interpreter) -> object:
+        interpreter.call("import traps.multi as module")
+        return interpreter.call(
+            f"[module.call_opened({path!r}, 'opened_count') for _ in '123'][-1]"
+        )
+
+    for _ in range(2):
+        assert at_once(3, work) == [3] * 3
+    with allcores.Interpreter() as interpreter:
+        interpreter.call("import traps.multi as module")
+        with pytest.raises(OSError, match="cannot open shared object file"):
+            interpreter.call("module.call_opened('/nowhere/libnone.so', 'x')")
+
+
+def test_functions_that_are_looked_for_at_run_time(folder: pathlib.Path) -> None:
+    with allcores.Interpreter() as interpreter:
+        interpreter.call("import traps.multi as module")
+        assert interpreter.call("module.finds_same('PyGILState_Ensure')")
+        assert interpreter.call("module.finds_same('PyLong_FromLong')")
+        assert not interpreter.call("module.finds_same('no_such_function')")
+
+
+def test_static_objects_are_made_and_never_destroyed(folder: pathlib.Path) -> None:
+    """At the end of the process their interpreter is gone; main's are destroyed as always."""
+    code = f"""
+    import allcores, ctypes
+    path = {str(folder / "traps" / "liblife.so")!r}
+    with allcores.Interpreter() as interpreter:
+        interpreter.call(f"import ctypes; library = ctypes.CDLL({{path!r}})")
+        print(interpreter.call("library.made_and_called()"), flush=True)
+    """
+    in_main = "print(ctypes.CDLL(path).made_and_called(), flush=True)"
+    assert run_python(code, folder).stdout == "11\n"
+    assert run_python(textwrap.dedent(code) + in_main, folder).stdout == "11\n11\ngone\n"
+
+
 def test_errors_name_the_original(folder: pathlib.Path, tmp_path: pathlib.Path) -> None:
     (tmp_path / f"text{EXTENSION}").write_text("not a shared object")
     (tmp_path / f"empty{EXTENSION}").touch()
@@ -349,6 +414,49 @@ def test_weak_references_made_in_c(folder: pathlib.Path, make: str) -> None:
         assert interpreter.call(f"len(module.{make}(ordinary) and ordinary)") == 2
         with pytest.raises(TypeError, match="cannot create weak reference to 'int'"):
             interpreter.call(f"module.{make}(1)")
+
+
+POOLS = """
+    import allcores, glob, os, threading
+    def work():
+        import ctypes, numpy, os, threading
+        threads = ctypes.CDLL(os.environ["OPENMP"])
+        found = [threads.most(), threads.used()]
+        thread = threading.Thread(target=lambda: found.append(threads.used()))
+        thread.start()
+        thread.join()
+        return tuple(found)
+    interpreters = [allcores.Interpreter() for _ in range(3)]
+    print({interpreter.call(work) for interpreter in interpreters})
+    import ctypes, numpy
+    folder = os.path.dirname(numpy.__path__[0])
+    (path,) = glob.glob(folder + "/numpy.libs/libscipy_openblas64_*")
+    print(ctypes.CDLL(path).scipy_openblas_get_num_threads64_())
+    for interpreter in interpreters[1:]:
+        interpreter.destroy()
+    print(interpreters[0].call(work))
+    # What a program chooses stays.
+    chosen = "__import__('ctypes').CDLL(__import__('os').environ['OPENMP']).choose(7)\\npass"
+    interpreters[0].call(chosen)
+    print(interpreters[0].call(work)[:2])
+"""
+
+
+def test_pools_of_threads_are_sized_for_the_process(folder: pathlib.Path) -> None:
+    openmp = str(folder / "traps" / "libopenmp.so")
+    processors = len(os.sched_getaffinity(0))
+    share = max(1, processors // 3)
+    result = run_python(POOLS, folder, OPENMP=openmp)
+    alone = (processors, processors, processors)
+    assert result.stdout == f"{{{(share,) * 3}}}\n{share}\n{alone}\n(7, 7)\n"
+
+
+def test_pools_of_threads_as_the_user_wants_them(folder: pathlib.Path) -> None:
+    openmp = str(folder / "traps" / "libopenmp.so")
+    wanted = {"OMP_NUM_THREADS": "3", "OPENBLAS_NUM_THREADS": "2"}
+    result = run_python(POOLS, folder, OPENMP=openmp, **wanted)
+    blas = min(2, len(os.sched_getaffinity(0)))
+    assert result.stdout == f"{{(3, 3, 3)}}\n{blas}\n(3, 3, 3)\n(7, 7)\n"
 
 
 def test_in_the_standard_library_s_executor(folder: pathlib.Path) -> None:

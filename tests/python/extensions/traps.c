@@ -1,6 +1,7 @@
 // An extension with the state and the calls that make most of them refuse an interpreter of their
 // own. MULTI_PHASE, SHAREABLE: how it is initialized, and what it declares. NAME: its name.
 #include <Python.h>
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -128,8 +129,34 @@ static PyObject* submodule(PyObject* m, PyObject* spec) {
     return PyModule_FromDefAndSpec((PyModuleDef*)PyModuleDef_Init(&sub_definition), spec);
 }
 
+// What a function of a library, which is opened for that and closed again, returns.
+static PyObject* call_opened(PyObject* m, PyObject* arguments) {
+    const char *path, *name;
+    if (!PyArg_ParseTuple(arguments, "ss", &path, &name)) return NULL;
+    void* library = dlopen(path, RTLD_NOW);
+    if (library == NULL) return PyErr_Format(PyExc_OSError, "%s", dlerror());
+    int (*function)(void) = (int (*)(void))dlsym(library, name);
+    PyObject* result = PyLong_FromLong(function != NULL ? function() : -1);
+    dlclose(library);
+    return result;
+}
+
+// Whether a function of CPython's that is looked for is the one that this file calls by its name.
+static PyObject* finds_same(PyObject* m, PyObject* name) {
+    const char* text = PyUnicode_AsUTF8(name);
+    if (text == NULL) return NULL;
+    void* found = dlsym(RTLD_DEFAULT, text);
+    if (strcmp(text, "PyGILState_Ensure") == 0)
+        return PyBool_FromLong(found == (void*)PyGILState_Ensure);
+    if (strcmp(text, "PyLong_FromLong") == 0)
+        return PyBool_FromLong(found == (void*)PyLong_FromLong);
+    return PyBool_FromLong(found != NULL);
+}
+
 static PyMethodDef methods[] = {
     {"submodule", submodule, METH_O, NULL},
+    {"call_opened", call_opened, METH_VARARGS, NULL},
+    {"finds_same", finds_same, METH_O, NULL},
     {"count", count, METH_NOARGS, NULL},
     {"keep", keep, METH_O, NULL},
     {"from_threads", from_threads, METH_O, NULL},

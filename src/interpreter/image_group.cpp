@@ -1,0 +1,123 @@
+// Copies, their names, and the linker.
+#include "interpreter/image_group.h"
+
+#include <dlfcn.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+
+#include "interpreter/attach.h"
+#include "interpreter/image_pools.h"
+
+namespace allcores::interpreter {
+namespace {
+
+constexpr std::size_t soname_prefix = 6;  // of a soname, what is made its own
+
+// The same length, and a start that no other name has.
+std::string unique_soname(std::string_view soname) {
+    constexpr std::string_view digits =
+        "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    static std::atomic<std::uint64_t> next = 0;  // counts; pairs with nothing
+    std::uint64_t number = next.fetch_add(1, std::memory_order_relaxed);
+    std::string name(soname);
+    name[0] = '~';
+    for (std::size_t i = soname_prefix - 1; i > 0; i--) {
+        name[i] = digits[number % digits.size()];
+        number /= digits.size();
+    }
+    return name;
+}
+
+// What constructors are called with: the linker tells our own.
+int argument_count;
+char** arguments;
+__attribute__((constructor)) void remember_arguments(int count, char** values, char** /*names*/) {
+    argument_count = count;
+    arguments = values;
+}
+
+// As the linker would have done.
+void call_constructors(const link_map& object, const elf_file& parts) {
+    using constructor = void (*)(int, char**, char**);
+    if (parts.first_constructor() != 0) {
+        const auto place = object.l_addr + parts.first_constructor();
+        reinterpret_cast<constructor>(place)(argument_count, arguments, environ);
+    }
+    const auto range = parts.constructors();
+    if (range.address == 0) return;
+    const auto* place = reinterpret_cast<const constructor*>(object.l_addr + range.address);
+    for (const constructor each : std::span(place, range.size / sizeof(constructor)))
+        each(argument_count, arguments, environ);
+}
+
+}  // namespace
+
+image_candidate::image_candidate(const std::string& path, const file_identity& identity,
+                                 std::size_t order)
+    : path(path),
+      identity(identity),
+      original(path),
+      parts(original.bytes()),
+      order(order),
+      reaches(order),
+      patches(parts.make_unique_symbols_global()) {
+    patches.append_range(parts.hide_constructors_and_destructors());
+    // A soname of its own, or others that need the original would get this.
+    if (parts.soname().size() <= soname_prefix) return;
+    made.soname = unique_soname(parts.soname());
+    rename(parts.soname(), made.soname);
+}
+
+void image_candidate::rename(std::string_view from, const std::string& to) {
+    patches.append_range(parts.rename(from, to));
+}
+
+void* link(const std::string& path, const std::string& original) {
+    // Images stay, whoever closes them.
+    const int stays = path != original ? RTLD_NODELETE : 0;
+    void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | stays);
+    if (handle != nullptr) return handle;
+    const char* said = dlerror();
+    std::string message = said != nullptr ? said : "dlopen failed";
+    // The linker names the copy.
+    for (std::size_t at; path != original && (at = message.find(path)) != std::string::npos;)
+        message.replace(at, path.size(), original);
+    throw image_error(message);
+}
+
+void link_group(std::span<const std::shared_ptr<image_candidate>> group, const chooser& choose) {
+    {
+        const detached others_run;
+        for (const auto& each : group) {
+            const auto name = std::filesystem::path(each->path).filename().string();
+            each->copy.emplace(each->original, each->parts, name);
+        }
+    }
+    for (const auto& each : group) {
+        for (const auto& [name, partner] : each->partners)
+            each->rename(name, partner->copy->path_of_length(name.size()));
+        each->copy->apply(each->patches);
+    }
+    // The first leads to all others. The linker knows a file again by its inode.
+    for (const auto& each : group) each->made.handle = link(each->copy->path(), each->path);
+    // From here on it must not go wrong: a loaded object stays.
+    std::vector<const link_map*> objects;
+    for (const auto& each : group) {
+        link_map* object = nullptr;
+        if (dlinfo(each->made.handle, RTLD_DI_LINKMAP, &object) != 0)
+            throw image_error(each->path + ": the linker does not know it");
+        objects.push_back(object);
+        bind_imports(*object, each->parts, [&](std::string_view name) {
+            void* other = each->openmp ? pool_replacement(*each->openmp, name) : nullptr;
+            return other != nullptr ? other : choose(name);
+        });
+        share_constants(*object, each->original, each->parts, each->patches, *each->copy);
+    }
+    // Now that it calls what it should. Those that were needed first.
+    for (std::size_t i = group.size(); i-- > 0;) call_constructors(*objects[i], group[i]->parts);
+}
+
+}  // namespace allcores::interpreter

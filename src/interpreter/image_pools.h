@@ -1,0 +1,36 @@
+// The pools of threads of libraries that all interpreters share, BLAS and OpenMP: sized so that
+// interpreters that compute at the same time don't get in each other's way.
+//
+// A BLAS has one pool for the process, which does one thing at a time: interpreters that each have
+// a core would wait for it. An OpenMP makes a pool for every thread that comes to it. So an
+// interpreter uses its share of the processors: all of them by the number of interpreters. A BLAS
+// gets it once, when the first interpreter loads it, as changing it is not safe while somebody
+// computes; where the main interpreter has loaded it before, it stays as it is. An OpenMP gets it
+// whenever it changes. What the user has chosen, by an environment variable or at run time, stays.
+//
+// Callable from any thread, with or without a GIL.
+#pragma once
+#include <cstddef>
+#include <optional>
+#include <stdexcept>
+#include <string_view>
+
+namespace allcores::interpreter {
+
+// One interpreter that may use such libraries, while this lives.
+class pool_user {
+ public:
+    pool_user();
+    ~pool_user();
+    pool_user(const pool_user&) = delete;
+    pool_user& operator=(const pool_user&) = delete;
+};
+
+// Loads a library, unless it is loaded, by a path or a name. Its number when it is an OpenMP that
+// needs other functions. Throws std::runtime_error with the linker's message.
+std::optional<std::size_t> load_pool_library(const char* path);
+
+// What an image should call instead of an OpenMP's function of that name; null: the same.
+void* pool_replacement(std::size_t openmp, std::string_view name) noexcept;
+
+}  // namespace allcores::interpreter
