@@ -18,6 +18,11 @@ std::string_view view_of_bytes(PyObject* bytes) {
 
 // Text as UTF-8; false with an exception set where it has none (surrogates).
 bool view_of_text(PyObject* text, std::string_view& view) {
+    if (PyUnicode_IS_COMPACT_ASCII(text)) {
+        view = {static_cast<const char*>(PyUnicode_DATA(text)),
+                static_cast<std::size_t>(PyUnicode_GET_LENGTH(text))};
+        return true;
+    }
     Py_ssize_t size = 0;
     const char* data = PyUnicode_AsUTF8AndSize(text, &size);
     if (data == nullptr) return false;
@@ -85,15 +90,14 @@ void python_application::handle(const http::request& view, http::response& respo
     ++since_idle_;
     request_object* request = spare_;
     if (request == nullptr) request = new_request(request_type_, support_);
-    if (request == nullptr) {
+    spare_ = nullptr;
+    if (request == nullptr || !begin_request(request, view, strings_)) [[unlikely]] {
         PyErr_WriteUnraisable(handler_);
+        Py_XDECREF(request);
         response.status(500);
         return;
     }
-    spare_ = nullptr;
     current_ = &view;
-    request->view = &view;
-    request->strings = &strings_;
     PyObject* arguments[2] = {nullptr, reinterpret_cast<PyObject*>(request)};
     PyObject* result =
         PyObject_Vectorcall(handler_, arguments + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr);

@@ -1,5 +1,8 @@
 #include "runtime/request_object.h"
 
+#include <structmember.h>
+
+#include <cstddef>
 #include <cstring>
 #include <string>
 
@@ -36,18 +39,6 @@ PyObject* once(PyObject*& slot, Make make) {
         if (slot == nullptr) return nullptr;
     }
     return Py_NewRef(slot);
-}
-
-PyObject* get_method(PyObject* object, void*) {
-    auto* self = cast(object);
-    return once(self->method, [&] {
-        return self->strings->method(self->view->method_number, self->view->method);
-    });
-}
-
-PyObject* get_path(PyObject* object, void*) {
-    auto* self = cast(object);
-    return once(self->path, [&] { return self->strings->path(self->view->path); });
 }
 
 PyObject* get_raw_path(PyObject* object, void*) {
@@ -154,13 +145,7 @@ PyObject* form(PyObject* self, PyObject*) {
 }
 
 PyObject* repr(PyObject* self) {
-    PyObject* method = get_method(self, nullptr);
-    PyObject* path = method != nullptr ? get_path(self, nullptr) : nullptr;
-    PyObject* result =
-        path != nullptr ? PyUnicode_FromFormat("<Request %U %R>", method, path) : nullptr;
-    Py_XDECREF(method);
-    Py_XDECREF(path);
-    return result;
+    return PyUnicode_FromFormat("<Request %U %R>", cast(self)->method, cast(self)->path);
 }
 
 int clear(PyObject* object) {
@@ -201,9 +186,17 @@ void deallocate(PyObject* self) {
     Py_DECREF(type);
 }
 
+// What nearly every handler asks for is there before, as members: CPython's specialized LOAD_ATTR
+// reads them without a call.
+PyMemberDef members[] = {
+    {"method", Py_T_OBJECT_EX, offsetof(request_object, method), Py_READONLY,
+     "The method, in upper case: 'GET'."},
+    {"path", Py_T_OBJECT_EX, offsetof(request_object, path), Py_READONLY,
+     "The path, percent-decoded: '/café'."},
+    {nullptr, 0, 0, 0, nullptr},
+};
+
 PyGetSetDef attributes[] = {
-    {"method", get_method, nullptr, "The method, in upper case: 'GET'.", nullptr},
-    {"path", get_path, nullptr, "The path, percent-decoded: '/café'.", nullptr},
     {"raw_path", get_raw_path, nullptr, "The path as it was sent, bytes.", nullptr},
     {"query_string", get_query_string, nullptr, "What follows the '?', as it was sent, bytes.",
      nullptr},
@@ -231,6 +224,7 @@ PyMethodDef methods[] = {
 
 PyType_Slot slots[] = {
     {Py_tp_doc, const_cast<char*>("One HTTP request. Made by the server; a handler gets it.")},
+    {Py_tp_members, members},
     {Py_tp_getset, attributes},
     {Py_tp_methods, methods},
     {Py_tp_repr, reinterpret_cast<void*>(repr)},
@@ -253,14 +247,13 @@ PyType_Spec spec = {
 // memory) becomes None.
 void detach(request_object* self) {
     PyObject* object = reinterpret_cast<PyObject*>(self);
-    for (auto* get :
-         {get_method, get_path, get_raw_path, get_query_string, get_fields, get_body, get_client}) {
+    for (auto* get : {get_raw_path, get_query_string, get_fields, get_body, get_client}) {
         PyObject* value = get(object, nullptr);
         if (value == nullptr) PyErr_WriteUnraisable(object);
         Py_XDECREF(value);
     }
-    for (PyObject** slot : {&self->method, &self->path, &self->raw_path, &self->query_string,
-                            &self->fields, &self->body, &self->client}) {
+    for (PyObject** slot :
+         {&self->raw_path, &self->query_string, &self->fields, &self->body, &self->client}) {
         if (*slot == nullptr) *slot = Py_NewRef(Py_None);
     }
 }
@@ -314,6 +307,13 @@ request_object* new_request(PyTypeObject* type, PyObject* support) {
     return self;
 }
 
+bool begin_request(request_object* self, const http::request& view, string_cache& strings) {
+    self->view = &view;
+    self->method = strings.method(view.method_number, view.method);
+    self->path = self->method != nullptr ? strings.path(view.path) : nullptr;
+    return self->path != nullptr;
+}
+
 bool finish_request(request_object* self) {
     if (Py_REFCNT(self) == 1) {
         clear(reinterpret_cast<PyObject*>(self));
@@ -322,7 +322,6 @@ bool finish_request(request_object* self) {
     }
     detach(self);
     self->view = nullptr;
-    self->strings = nullptr;
     Py_DECREF(self);
     return false;
 }

@@ -1,8 +1,9 @@
 // http.Request: the Python view of one parsed request.
 //
-// Nothing is converted until a handler asks for it; what was asked for is kept until the request
-// is answered. A worker has one such object and uses it again for the next request while nobody
-// else holds it; one that a handler keeps is detached first: everything is copied out of the
+// Its method and path are Python strings from the beginning, most often cached ones; nothing else
+// is converted until a handler asks for it; what was asked for is kept until the request is
+// answered. A worker has one such object and uses it again for the next request while nobody else
+// holds it; one that a handler keeps is detached first: everything is copied out of the
 // connection's buffer. Used with the worker's GIL held.
 #pragma once
 #include <Python.h>
@@ -40,11 +41,10 @@ class string_cache {
 
 struct request_object {
     PyObject_HEAD const http::request* view;  // while the handler runs; null afterwards
-    string_cache* strings;                    // the same
     PyObject* support;  // the module allcores._http_support of this interpreter
+    PyObject* method;   // made when it begins
+    PyObject* path;     // the same
     // Made on demand; null until then.
-    PyObject* method;
-    PyObject* path;
     PyObject* raw_path;
     PyObject* query_string;
     PyObject* query;
@@ -61,6 +61,8 @@ PyTypeObject* make_request_type(PyObject* module);
 
 // An object that views nothing yet.
 request_object* new_request(PyTypeObject* type, PyObject* support);
+// It views this request from now on. False with an exception set.
+bool begin_request(request_object* self, const http::request& view, string_cache& strings);
 // The request is answered. True: it may be used again. False: somebody keeps it; it was detached
 // and is not ours any more.
 bool finish_request(request_object* self);
