@@ -3,12 +3,15 @@
 Imported by every worker, so it imports little itself: what only the start needs is in `content`.
 """
 
-from typing import Any
-from urllib.parse import quote
-
 import titles
 
 from allcores import http
+
+# Modules that a worker would import for annotations only, or for what few requests ask for, are a
+# megabyte in each interpreter.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 STATIC = {
     "style.css": "text/css; charset=utf-8",
@@ -42,6 +45,8 @@ def address(title: str) -> str:
     """Where a title's page is. A lone "." or ".." would be a step in the path, so it goes into the
     query.
     """
+    from urllib.parse import quote
+
     return f"/page/?q={quote(title)}" if title in (".", "..") else f"/page/{quote(title, safe='')}"
 
 

@@ -16,8 +16,11 @@ title itself. A title occurs once. Nothing here knows about interpreters, server
 import unicodedata
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
 
 type Index = tuple[bytes, bytes, bytes, bytes]
 type Entry = tuple[str, int, int]

@@ -159,6 +159,19 @@ class _Unpickler(_pickle.Unpickler):
         return _core.frozen_at(address)
 
 
+def _settle_annotations(function: types.FunctionType) -> None:
+    """Annotations are evaluated when cloudpickle reads them (PEP 649). Where they name what only
+    type checkers import, they become text, as with `from __future__ import annotations`.
+    """
+    try:
+        _ = function.__annotations__
+    except Exception:
+        import annotationlib
+
+        text = annotationlib.get_annotations(function, format=annotationlib.Format.STRING)
+        function.__annotations__ = text
+
+
 def _pickler(file: io.BytesIO) -> Any:
     import cloudpickle
     import cloudpickle.cloudpickle as inside
@@ -169,6 +182,7 @@ def _pickler(file: io.BytesIO) -> Any:
 
         def reducer_override(self, obj: Any) -> Any:
             if isinstance(obj, types.FunctionType) and not _is_global(obj):
+                _settle_annotations(obj)
                 return self._dynamic_function_reduce(obj)
             if (
                 isinstance(obj, type)

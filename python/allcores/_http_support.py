@@ -90,18 +90,32 @@ def _json_default(value: Any) -> Any:
     )
 
 
-_encode: Callable[[Any], str] | None = None
+_encoder: Callable[[Any], str] | None = None
 
 
 def encode_json(value: Any) -> str:
     """A response's value as JSON, frozen mappings included. TypeError for what JSON has not."""
-    global _encode
-    if _encode is None:
+    global _encoder
+    if _encoder is None:
+        _encoder = _json_encoder()
+    return _encoder(value)
+
+
+def _json_encoder() -> Callable[[Any], str]:
+    # What json.dumps uses, without the package, which brings several modules along.
+    try:
+        from _json import encode_basestring, make_encoder
+    except ImportError:  # an implementation detail of CPython
         from json import JSONEncoder
 
-        encoder = JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_json_default)
-        _encode = encoder.encode
-    return _encode(value)
+        return JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_json_default).encode
+
+    def encode(value: Any) -> str:
+        # Among the settings of json.dumps; the first notes what is being encoded, against cycles.
+        settings: Any = ({}, _json_default, encode_basestring, None, ":", ",", False, False, True)
+        return "".join(make_encoder(*settings)(value, 0))
+
+    return encode
 
 
 def parse_json(request: Request) -> Any:

@@ -106,6 +106,14 @@ def test_functions_go_by_name_or_by_value(worker):
     assert worker.call(len, "four") == 4
 
 
+def test_annotations_for_type_checkers_only(worker):
+    def total(rows: list[OnlyForCheckers], more: int = 1) -> OnlyForCheckers:  # noqa: F821
+        return sum(rows) + more
+
+    assert worker.call(total, (1, 2)) == 4
+    assert total.__annotations__["rows"] == "list[OnlyForCheckers]"
+
+
 def test_a_closure_that_cannot_cross_names_the_variable(worker):
     lock = threading.Lock()
 
