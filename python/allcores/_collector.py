@@ -37,19 +37,22 @@ class Collector:
         gc.freeze()
         gc.disable()
 
-    def idle(self) -> None:
-        """Nothing is ready to be served."""
+    def idle(self, at_length: bool) -> None:
+        """Nothing is ready to be served; `at_length`: no other worker collects, so it may take
+        long.
+        """
         if gc.get_count()[0] > self.young_when_idle:
-            self._collect(self.full_when_idle)
+            self._collect(self.full_when_idle, at_length)
 
-    def busy(self) -> None:
+    def busy(self, at_length: bool) -> None:
         """Several hundred requests were served without an idle moment."""
         if gc.get_count()[0] > self.young_when_busy:
-            self._collect(self.full_when_busy)
+            self._collect(self.full_when_busy, at_length)
 
-    def _collect(self, limit: int) -> None:
+    def _collect(self, limit: int, at_length: bool) -> None:
         self._since_full += 1
-        if self._since_full <= limit or (begin := time.monotonic()) < self._no_full_before:
+        begin = time.monotonic()
+        if not at_length or self._since_full <= limit or begin < self._no_full_before:
             gc.collect(0)
             return
         self._since_full = 0

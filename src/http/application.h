@@ -31,8 +31,9 @@ class application {
     virtual bool finish_batch() { return false; }
 
     // Nothing is ready and this worker is about to block: entered, and only when wants_idle() says
-    // so just before; that costs the worker one more look for events.
-    virtual void idle() {}
+    // so just before; that costs the worker one more look for events. `at_length`: no other worker
+    // is at it, so it may take long.
+    virtual void idle(bool at_length) { (void)at_length; }
     virtual bool wants_idle() { return false; }
 };
 

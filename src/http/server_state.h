@@ -70,6 +70,8 @@ struct server::shared {
     // worker, relaxed: a tick late is soon enough.
     std::atomic<bool> accept_stalled{false};
     // One worker at a time looks through the deadlines. Acquired and released by it.
+    // A worker is inside application::idle() and may take long. Writers: all workers.
+    std::atomic_flag somebody_idles;
     std::atomic_flag looking_at_deadlines;
 
     // Raised by stop(), once and in this order after drain_deadline_ms. Sequentially consistent

@@ -65,10 +65,13 @@ net::reactor::outcome worker::wait(net::reactor::event& event) {
         net::reactor::outcome ready = shared_.reactor->wait(event, 0);
         if (ready != net::reactor::outcome::nothing) return ready;
         if (application_.wants_idle()) {
-            // It may take long, so it counts as an event: others wait for them meanwhile.
+            // It may take long, so it counts as an event: others wait for them meanwhile. Not for
+            // all at once, or nobody would.
             shared_.duties.begin(number_, server::shared::now_ns());
+            const bool at_length = !shared_.somebody_idles.test_and_set(std::memory_order_acquire);
             enter();
-            application_.idle();
+            application_.idle(at_length);
+            if (at_length) shared_.somebody_idles.clear(std::memory_order_release);
             finish_event();
         }
         leave();

@@ -70,18 +70,18 @@ python_application::~python_application() {
 // A worker's interpreter has one thread, as long as its handlers start none and nobody calls into
 // it: then nobody waits for its GIL, and releasing it after each batch would only cost time.
 bool python_application::finish_batch() {
-    if (since_idle_ >= requests_without_idle) ask_collector(collect_busy_);
+    if (since_idle_ >= requests_without_idle) ask_collector(collect_busy_, true);
     PyThreadState* own = PyThreadState_GetUnchecked();
     return PyInterpreterState_ThreadHead(own->interp) == own && PyThreadState_Next(own) == nullptr;
 }
 
-void python_application::idle() {
-    ask_collector(collect_idle_);
+void python_application::idle(bool at_length) {
+    ask_collector(collect_idle_, at_length);
 }
 
-void python_application::ask_collector(PyObject* method) {
+void python_application::ask_collector(PyObject* method, bool at_length) {
     since_idle_ = 0;
-    PyObject* result = PyObject_CallNoArgs(method);
+    PyObject* result = PyObject_CallOneArg(method, at_length ? Py_True : Py_False);
     if (result == nullptr) PyErr_WriteUnraisable(method);
     Py_XDECREF(result);
 }

@@ -36,7 +36,7 @@ class python_application final : public http::application {
     void handle(const http::request& request, http::response& response) override;
     void release() override { Py_CLEAR(kept_); }
     bool wants_idle() override { return since_idle_ >= requests_between_collections; }
-    void idle() override;
+    void idle(bool at_length) override;
 
  private:
     // The collector is asked after so many requests: at the next idle moment, or in any case.
@@ -52,7 +52,7 @@ class python_application final : public http::application {
     bool answer_body(PyObject* body, bool typed, http::response& response);
     bool add_headers(PyObject* headers, http::response& response);
     void fail(request_object* request, http::response& response);
-    void ask_collector(PyObject* method);
+    void ask_collector(PyObject* method, bool at_length);
     // Keeps a reference until the server has consumed what it views.
     void keep(PyObject* stolen);
 

@@ -39,21 +39,21 @@ def heap(monkeypatch: pytest.MonkeyPatch) -> Heap:
 def test_nothing_to_collect(heap: Heap) -> None:
     collector = _collector.Collector()
     heap.young = collector.young_when_idle
-    collector.idle()
+    collector.idle(True)
     heap.young = collector.young_when_busy
-    collector.busy()
+    collector.busy(True)
     assert heap.collections == []
 
 
 def test_young_garbage_goes_when_idle_and_much_of_it_when_busy(heap: Heap) -> None:
     collector = _collector.Collector()
     heap.young = collector.young_when_idle + 1
-    collector.busy()
+    collector.busy(True)
     assert heap.collections == []
-    collector.idle()
+    collector.idle(True)
     assert heap.collections == [0]
     heap.young = collector.young_when_busy + 1
-    collector.busy()
+    collector.busy(True)
     assert heap.collections == [0, 0]
 
 
@@ -61,9 +61,20 @@ def test_everything_is_collected_now_and_then(heap: Heap) -> None:
     collector = _collector.Collector()
     for _ in range(collector.full_when_idle * 2 + 2):
         heap.young = collector.young_when_idle + 1
-        collector.idle()
+        collector.idle(True)
     young = [0] * collector.full_when_idle
     assert heap.collections == [*young, 2, *young, 2]
+
+
+def test_only_one_worker_at_a_time_collects_everything(heap: Heap) -> None:
+    collector = _collector.Collector()
+    for _ in range(collector.full_when_idle * 2):
+        heap.young = collector.young_when_idle + 1
+        collector.idle(False)
+    assert 2 not in heap.collections
+    heap.young = collector.young_when_idle + 1
+    collector.idle(True)
+    assert heap.collections[-1] == 2
 
 
 def test_a_large_heap_is_collected_for_a_small_part_of_the_time(heap: Heap) -> None:
@@ -73,6 +84,6 @@ def test_a_large_heap_is_collected_for_a_small_part_of_the_time(heap: Heap) -> N
     for _ in range(20_000):
         heap.clock += 0.001
         heap.young = collector.young_when_idle + 1
-        collector.idle()
+        collector.idle(True)
     spent = heap.collections.count(2) * heap.full_seconds
     assert 0.01 < spent / (heap.clock - begin) < 0.03

@@ -290,7 +290,7 @@ struct counting_application final : application {
         EXPECT_TRUE(entered);
         return ++batches % 2 == 0;
     }
-    void idle() override {
+    void idle(bool) override {
         EXPECT_TRUE(entered);
         ++idles;
     }
@@ -317,7 +317,7 @@ TEST(Requests, TheApplicationIsEnteredReleasedAndLeft) {
         void release() override { inner.release(); }
         void leave() override { inner.leave(); }
         bool finish_batch() override { return inner.finish_batch(); }
-        void idle() override { inner.idle(); }
+        void idle(bool at_length) override { inner.idle(at_length); }
         bool wants_idle() override { return true; }
     };
     {
