@@ -62,10 +62,15 @@ Py_hash_t tuple_hash(PyTupleObject* tuple) {
     return static_cast<Py_hash_t>(accumulated);
 }
 
-// Equal mappings have equal hashes whatever their order: a sum over the entries.
+// Equal mappings have equal hashes whatever their order: a sum over the entries. Of a large one
+// that would touch all its memory once more, for a hash that hardly anybody will ever ask for: its
+// size must do.
 Py_hash_t mapping_hash(PyObject* mapping) {
+    constexpr Py_ssize_t large = 10'000;
     auto* table = reinterpret_cast<PyObject*>(table_of(mapping));
-    Py_uhash_t sum = mixed(0x6d617070 + static_cast<Py_uhash_t>(table_of(mapping)->ma_used));
+    const Py_ssize_t used = table_of(mapping)->ma_used;
+    Py_uhash_t sum = mixed(0x6d617070 + static_cast<Py_uhash_t>(used));
+    if (used > large) return usable(sum);
     Py_ssize_t position = 0;
     PyObject *key = nullptr, *value = nullptr;
     while (PyDict_Next(table, &position, &key, &value)) {

@@ -21,3 +21,13 @@ def test_hash_of_special_numbers_in_a_tuple() -> None:
     numbers += [2**30, -(2**30), 2**60, 2**61 - 1, -(2**61), 2**200, 1e308, 0.1]
     for number in numbers:
         assert hash(freeze((number, "x"))) == hash((number, "x"))
+
+
+@pytest.mark.parametrize("size", [0, 1, 10_000, 10_001, 50_000])
+def test_hash_of_a_tuple_with_a_mapping(size: int) -> None:
+    # Equal, whatever the order of the entries.
+    table = {f"key {i}": i for i in range(size)}
+    one = freeze((table, "x"))
+    other = freeze((dict(reversed(table.items())), "x"))
+    assert one == other and hash(one) == hash(other)
+    assert one in {other}
