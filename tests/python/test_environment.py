@@ -18,6 +18,10 @@ from pathlib import Path
 
 import pytest
 
+# A signal that was ignored when a shell began stays ignored in it: nohup ./test would never see
+# the end of a command that is to end by SIGHUP.
+UNDER_NOHUP_TOO = ["env", "--default-signal=HUP"]
+
 TOP = Path(__file__).resolve().parents[2]
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 ENVIRONMENT = os.environ | {"ALLCORES_PYTHON": VERSION}
@@ -177,7 +181,7 @@ class Checkout:
             "GATE": str(self.gate),
         }
         return subprocess.Popen(
-            [self.top / "py", *arguments],
+            [*UNDER_NOHUP_TOO, self.top / "py", *arguments],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -380,7 +384,7 @@ class Maker:
     def start(self) -> subprocess.Popen[str]:
         self.program("gpgv", f"echo '[GNUPG:] {self.signature}'")
         return subprocess.Popen(
-            [TOP / "tools/sandbox", "make"],
+            [*UNDER_NOHUP_TOO, TOP / "tools/sandbox", "make"],
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
