@@ -56,7 +56,7 @@ elf_file::elf_file(std::span<const std::byte> bytes) : bytes_(bytes) {
         if (program.p_type == PT_GNU_RELRO) closed_ = {program.p_vaddr, program.p_memsz};
         if (program.p_type != PT_LOAD) continue;
         at<std::byte>(program.p_offset, program.p_filesz);
-        segments_.push_back({program.p_vaddr, program.p_offset, program.p_filesz,
+        segments_.push_back({program.p_vaddr, program.p_offset, program.p_filesz, program.p_memsz,
                              (program.p_flags & PF_W) != 0, (program.p_flags & PF_X) != 0});
     }
     if (dynamic == nullptr) throw elf_error("it has no dynamic section");

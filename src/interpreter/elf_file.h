@@ -31,6 +31,7 @@ class elf_file {
         std::uintptr_t address;  // from where the object is loaded
         std::size_t offset;      // in the file
         std::size_t size;        // in the file
+        std::size_t memory_size;
         bool writable;
         bool executable;
     };

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "data/guarded.h"
+#include "interpreter/image_set.h"
 #include "interpreter/interpreter.h"
 #include "interpreter/process.h"
 #include "interpreter/runtime_list.h"
@@ -105,7 +106,9 @@ void interpreter::finish() noexcept {
                 mine = true;
             }
         }
+        std::shared_ptr<image_life> left;
         if (mine) {
+            left = images_left();
             // 6. States that other OS threads keep for coming back.
             delete_cached_states();
             if (alone()) {
@@ -126,10 +129,29 @@ void interpreter::finish() noexcept {
             if (phase_ == phase::abandoned) return;
             phase_ = phase::ended;
         }
+        // 8. Its images and its memory go when this thread has ended.
+        if (left != nullptr) {
+            const std::lock_guard lock(all.mutex);
+            is_joined_ = true;
+            all.ended.push_back({id_, std::move(left), pthread_self()});
+        }
         all.remove(this);
         all.structure.unlock_shared();
     }
     ended_.set();
+}
+
+// What its images have going on, if they can ever be unloaded; null: there is nothing to unload.
+// With the GIL.
+std::shared_ptr<image_life> interpreter::images_left() const noexcept {
+    const image_set* set = image_set::current();
+    if (set == nullptr || set->life()->is_empty()) return nullptr;
+    // What the standard library has passed from here to another interpreter may still be looked at
+    // there: memoryviews, without a copy.
+    for (const char* name : {"_interpqueues", "_interpchannels", "concurrent.interpreters"}) {
+        if (PyDict_GetItemString(PyImport_GetModuleDict(), name) != nullptr) return nullptr;
+    }
+    return set->life();
 }
 
 void interpreter::wind_down_python() noexcept {
@@ -281,7 +303,9 @@ interpreter::ending interpreter::destroy(milliseconds patience, milliseconds gra
             static_cast<void>(wait_for_end(grace / 2, giving_up, gave_up));
         }
     }
-    return abandon();  // if it is not over
+    const ending how = abandon();  // if it is not over
+    process::get().release_ended();
+    return how;
 }
 
 void interpreter::interrupt(interruption what) {

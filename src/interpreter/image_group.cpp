@@ -76,9 +76,7 @@ void image_candidate::rename(std::string_view from, const std::string& to) {
 }
 
 void* link(const std::string& path, const std::string& original) {
-    // Images stay, whoever closes them.
-    const int stays = path != original ? RTLD_NODELETE : 0;
-    void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | stays);
+    void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (handle != nullptr) return handle;
     const char* said = dlerror();
     std::string message = said != nullptr ? said : "dlopen failed";
@@ -88,7 +86,8 @@ void* link(const std::string& path, const std::string& original) {
     throw image_error(message);
 }
 
-void link_group(std::span<const std::shared_ptr<image_candidate>> group, const chooser& choose) {
+void link_group(std::span<const std::shared_ptr<image_candidate>> group, const chooser& choose,
+                image_life& life) {
     {
         const detached others_run;
         for (const auto& each : group) {
@@ -103,13 +102,14 @@ void link_group(std::span<const std::shared_ptr<image_candidate>> group, const c
     }
     // The first leads to all others. The linker knows a file again by its inode.
     for (const auto& each : group) each->made.handle = link(each->copy->path(), each->path);
-    // From here on it must not go wrong: a loaded object stays.
+    // What goes wrong from here on leaves a loaded object, of which no code has run.
     std::vector<const link_map*> objects;
     for (const auto& each : group) {
         link_map* object = nullptr;
         if (dlinfo(each->made.handle, RTLD_DI_LINKMAP, &object) != 0)
             throw image_error(each->path + ": the linker does not know it");
         objects.push_back(object);
+        life.add(each->made.handle, *object, each->parts);
         bind_imports(*object, each->parts, [&](std::string_view name) {
             void* other = each->openmp ? pool_replacement(*each->openmp, name) : nullptr;
             return other != nullptr ? other : choose(name);

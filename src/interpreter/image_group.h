@@ -17,6 +17,7 @@
 #include "interpreter/elf_file.h"
 #include "interpreter/image_binding.h"
 #include "interpreter/image_file.h"
+#include "interpreter/image_life.h"
 #include "interpreter/image_set.h"
 
 namespace allcores::interpreter {
@@ -48,8 +49,9 @@ struct image_candidate {
 void* link(const std::string& path, const std::string& original);
 
 // Makes the copies, links the first and with it the others, and binds what they import. Lets go of
-// the GIL meanwhile, but not while constructors run, as in CPython's own import. Throws
-// image_error, std::system_error.
-void link_group(std::span<const std::shared_ptr<image_candidate>> group, const chooser& choose);
+// the GIL meanwhile, but not while constructors run, as in CPython's own import. `life` knows of
+// them before their code runs. Throws image_error, std::system_error.
+void link_group(std::span<const std::shared_ptr<image_candidate>> group, const chooser& choose,
+                image_life& life);
 
 }  // namespace allcores::interpreter

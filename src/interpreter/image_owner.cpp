@@ -7,10 +7,14 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
+
+#include "interpreter/image_life.h"
 
 // Exported by CPython 3.14 and 3.15 (pycore_ceval.h); Py_AddPendingCall is this for the main one.
 extern "C" int _PyEval_AddPendingCall(PyInterpreterState* interpreter, int (*function)(void*),
@@ -32,6 +36,7 @@ class gate {
     }
     void leave() noexcept { state_.fetch_sub(1); }
     void shut() noexcept { state_.fetch_or(shut_bit); }
+    void open() noexcept { state_.store(0); }
     bool is_empty() const noexcept { return (state_.load() & ~shut_bit) == 0; }
 
  private:
@@ -47,7 +52,17 @@ struct owner {
 };
 
 owner owners[image_owner::capacity];
-std::atomic<std::size_t> used = 0;  // counts; pairs with nothing
+
+// Which numbers are to be had. Never destroyed: interpreters come and go while the process ends.
+struct supply {
+    std::mutex mutex;  // guards what follows
+    std::size_t used = 0;
+    std::vector<std::size_t> free;
+};
+supply& numbers() {
+    static auto* all = new supply;
+    return *all;
+}
 
 // A thread that came from outside into an owner, innermost first; one list for each thread. Nothing
 // here has a destructor: threads come here while their thread-locals are being destroyed, too.
@@ -114,6 +129,7 @@ int add_pending_call(std::size_t number, int (*function)(void*), void* argument)
 // CPython's functions may also be looked for at run time: llvmlite does for what it compiles.
 void* replacement_of_symbol(std::size_t number, void* handle, const char* name) noexcept {
     void* own = image_owner::replacement(number, name);
+    if (own == nullptr) own = image_life::replacement(name);
     if (own == nullptr || std::string_view(name) == "dlsym") return nullptr;
     void* found = dlsym(handle, name);
     // Somebody else's function of that name stays.
@@ -157,16 +173,33 @@ constexpr auto table = all_of(std::make_index_sequence<image_owner::capacity>())
 }  // namespace
 
 std::size_t image_owner::add() {
-    const std::size_t number = used.fetch_add(1);
-    if (number >= capacity) {
-        used.fetch_sub(1);
-        throw std::runtime_error("this process has had " + std::to_string(capacity) +
-                                 " interpreters with C extensions of their own, and can have no "
-                                 "more; keep interpreters instead of replacing them");
+    supply& all = numbers();
+    const std::lock_guard lock(all.mutex);
+    std::size_t number;
+    if (!all.free.empty()) {
+        number = all.free.back();
+        all.free.pop_back();
+        owners[number].running.open();
+        owners[number].pending.open();
+    } else if (all.used < capacity) {
+        number = all.used++;
+    } else {
+        throw std::runtime_error("this process has " + std::to_string(capacity) +
+                                 " interpreters with C extensions that are in use or could not be "
+                                 "unloaded, and can have no more; keep interpreters instead of "
+                                 "replacing them");
     }
     owners[number].state = PyInterpreterState_Get();
     owners[number].id = PyInterpreterState_GetID(owners[number].state);
     return number;
+}
+
+void image_owner::free(std::size_t number) noexcept {
+    owners[number].id = -1;
+    owners[number].state = nullptr;
+    supply& all = numbers();
+    const std::lock_guard lock(all.mutex);
+    all.free.push_back(number);
 }
 
 void image_owner::shut(std::size_t number) noexcept {

@@ -20,7 +20,7 @@ namespace allcores::interpreter {
 
 class image_owner {
  public:
-    // Numbers are not used twice, as the images that know them are never unloaded.
+    // A number is used again only when the images that know it are unloaded.
     static constexpr std::size_t capacity = 1024;
 
     // The current interpreter becomes an owner. With its GIL. Throws std::runtime_error when all
@@ -31,6 +31,8 @@ class image_owner {
     [[nodiscard]] static bool close(std::size_t number, std::chrono::milliseconds at_most) noexcept;
     // Before the interpreter's memory goes: nobody comes in any more, not even for a pending call.
     static void shut(std::size_t number) noexcept;
+    // No image knows it any more.
+    static void free(std::size_t number) noexcept;
 
     // Whether images call something else by that name.
     static bool replaces(std::string_view name) noexcept { return replacement(0, name) != nullptr; }

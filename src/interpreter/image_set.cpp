@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cerrno>
 #include <filesystem>
+#include <span>
 #include <system_error>
 #include <utility>
 
@@ -20,6 +21,7 @@
 #include "interpreter/image_owner.h"
 #include "interpreter/image_pools.h"
 #include "interpreter/image_weakrefs.h"
+#include "interpreter/interpreter_heap.h"
 
 namespace allcores::interpreter {
 namespace {
@@ -37,9 +39,30 @@ constexpr std::array shared_libraries = {
     "libc.so",     "libm.so",           "libpthread",  "libdl.",    "librt.",   "ld-linux",
 };
 
-bool is_shared_library(std::string_view file_name) {
-    return std::ranges::any_of(shared_libraries,
+// Libraries of the system, and of those above, that never call what an image gave them once the
+// call is over: no callbacks are kept, and no thread of theirs runs an image's code by itself.
+// Images that need another one are not unloaded, as nobody knows.
+constexpr std::array forgetting_libraries = {
+    "libopenblas", "libscipy_openblas", "libmkl_",   "libgomp",    "libomp",
+    "libiomp",     "libblas",           "liblapack", "libcblas",   "libatlas",
+    "libgfortran", "libquadmath",       "libstdc++", "libgcc_s",   "libpython",
+    "libc.so",     "libm.so",           "libmvec.",  "libpthread", "libdl.",
+    "librt.",      "ld-linux",          "libutil.",  "libresolv.", "libnsl.",
+    "libz.",       "libbz2.",           "liblzma.",  "libzstd.",   "libcrypt.",
+    "libatomic.",  "libuuid.",          "libexpat.",
+};
+
+bool starts_as_one_of(std::string_view file_name, std::span<const char* const> starts) {
+    return std::ranges::any_of(starts,
                                [&](const char* start) { return file_name.starts_with(start); });
+}
+
+bool is_shared_library(std::string_view file_name) {
+    return starts_as_one_of(file_name, shared_libraries);
+}
+
+bool keeps_nothing(std::string_view file_name) {
+    return starts_as_one_of(file_name, forgetting_libraries);
 }
 
 std::string folder_of(const std::string& path) {
@@ -137,7 +160,9 @@ void* open_as_image(const char* name) noexcept {
     image_set* set = image_set::current();
     if (set == nullptr) return nullptr;
     try {
-        return set->open_library(name);
+        void* handle = set->open_library(name);
+        if (handle == nullptr && !keeps_nothing(name_of(name))) set->life()->pin();
+        return handle;
     } catch (...) {
         return nullptr;  // the linker itself will say what is wrong with it
     }
@@ -217,6 +242,7 @@ bool image_set::close(std::chrono::milliseconds at_most) noexcept {
 
 image image_set::open(const std::string& path) {
     const locked_set lock(*this);
+    watch_heaps();
     // Loading runs constructors, and one may come here: what it needs is made apart.
     auto outer = std::exchange(making_, {});
     try {
@@ -263,7 +289,7 @@ image_set::opened image_set::open(const std::string& path, const inherited_paths
         }
         // 3. Else it is linked now, with those that led back to it.
         const candidates group(making_.begin() + static_cast<std::ptrdiff_t>(depth), making_.end());
-        link_group(group, [&](std::string_view name) { return replacement(name); });
+        link_group(group, [&](std::string_view name) { return replacement(name); }, *life_);
         making_.erase(making_.begin() + static_cast<std::ptrdiff_t>(depth), making_.end());
         for (const auto& each : group) {
             if (!each->made.soname.empty())
@@ -326,11 +352,16 @@ void image_set::prepare_needed(image_candidate& mine, std::string_view name,
     }
     // The package may have opened it before by its path, through ctypes.
     const auto found = new_sonames_.find(name);
-    if (found != new_sonames_.end()) mine.rename(name, found->second);
+    if (found != new_sonames_.end()) {
+        mine.rename(name, found->second);
+    } else if (!keeps_nothing(name_of(std::string(name)))) {
+        life_->pin();
+    }
 }
 
 // `mine` uses a library that all interpreters share.
 void image_set::share_library(image_candidate& mine, const std::string& path) {
+    if (!keeps_nothing(name_of(path))) life_->pin();
     try {
         if (const auto openmp = load_pool_library(path.c_str())) mine.openmp = openmp;
     } catch (const std::runtime_error& error) {
@@ -339,7 +370,10 @@ void image_set::share_library(image_candidate& mine, const std::string& path) {
 }
 
 void* image_set::replacement(std::string_view name) {
-    if (name == "__cxa_atexit") return reinterpret_cast<void*>(forget_destructor);
+    life_->imports(name);
+    if (void* found = image_life::replacement(name)) return found;
+    if (name == "__cxa_atexit" || name == "__cxa_at_quick_exit")
+        return reinterpret_cast<void*>(forget_destructor);
     if (name == "on_exit") return reinterpret_cast<void*>(forget_function);
     if (name == "dlopen") return reinterpret_cast<void*>(open_in_image);
     if (name == "PyModule_Create2") return reinterpret_cast<void*>(create_module);
@@ -349,7 +383,10 @@ void* image_set::replacement(std::string_view name) {
 #endif
     if (void* found = weakref_replacement(name)) return found;
     if (!image_owner::replaces(name)) return nullptr;
-    if (!owner_) owner_ = image_owner::add();
+    if (!owner_) {
+        owner_ = image_owner::add();
+        life_->owned_by(*owner_);
+    }
     return image_owner::replacement(*owner_, name);
 }
 

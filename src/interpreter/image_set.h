@@ -5,8 +5,7 @@
 // called under one GIL, which was their lock. With an image for each interpreter both stay true.
 //
 // A set is made in its interpreter, used by that interpreter's threads with its GIL held, and
-// forgotten when the interpreter goes. What it loaded stays in memory for good: code of it may run
-// on threads of its own, and nobody knows when those are done.
+// forgotten when the interpreter goes. What becomes of the images then: interpreter/image_life.h.
 #pragma once
 #include <Python.h>
 #include <link.h>
@@ -25,6 +24,7 @@
 #include <tuple>
 #include <vector>
 
+#include "interpreter/image_life.h"
 #include "interpreter/image_pools.h"
 
 namespace allcores::interpreter {
@@ -77,6 +77,9 @@ class image_set {
     // go meanwhile. False when somebody stays inside for longer.
     bool close(std::chrono::milliseconds at_most) noexcept;
 
+    // What its images have going on, also when the set is no more.
+    const std::shared_ptr<image_life>& life() const { return life_; }
+
     // While one lives, CPython lets this interpreter load modules that do not declare that they
     // may be in one. With the GIL. Throws data::python_error.
     class [[nodiscard]] any_module_allowed {
@@ -115,7 +118,7 @@ class image_set {
     opened open(const std::string& path, const inherited_paths& inherited, image_candidate* user);
     void prepare_needed(image_candidate& mine, std::string_view name,
                         const inherited_paths& folders, const inherited_paths& inherited);
-    static void share_library(image_candidate& mine, const std::string& path);
+    void share_library(image_candidate& mine, const std::string& path);
     void* replacement(std::string_view name);
 
     // Held while images are made, by one thread of the interpreter at a time; never waited for with
@@ -124,6 +127,7 @@ class image_set {
     std::map<file_identity, image> images_;
     std::map<std::string, std::string, std::less<>> new_sonames_;  // by the old one
     candidates making_;  // a file, what it needs, what that needs, until they are linked
+    const std::shared_ptr<image_life> life_ = std::make_shared<image_life>();
     std::optional<std::size_t> owner_;  // its number as an image_owner, when it needed one
     const pool_user pool_user_;
     bool closed_ = false;

@@ -9,6 +9,7 @@
 
 #include "data/guarded.h"
 #include "data/remote_error.h"
+#include "interpreter/interpreter_heap.h"
 #include "interpreter/process.h"
 
 namespace allcores::interpreter {
@@ -86,6 +87,14 @@ bool interpreter::is_alive() const {
 std::shared_ptr<interpreter> interpreter::create(settings wanted) {
     process& all = process::get();
     const making one(all);
+    all.release_ended();
+    // It takes the main interpreter's GIL for what CPython allocates on a new thread, with a lock
+    // held that it needs for that.
+    if (memory_is_traced()) {
+        throw creation_error(
+            "tracemalloc is on, and CPython hangs when it makes an interpreter then: "
+            "tracemalloc.stop() first");
+    }
     if (!has_headroom(wanted.stack_size, one.count())) {
         throw creation_error("not enough memory for another interpreter", true);
     }
@@ -99,7 +108,6 @@ std::shared_ptr<interpreter> interpreter::create(settings wanted) {
 
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     int error = pthread_attr_setstacksize(&attributes, made->settings_.stack_size);
     auto kept_by_thread = std::make_unique<std::shared_ptr<interpreter>>(made);
     pthread_t thread;
@@ -128,6 +136,7 @@ void* interpreter::thread_main(void* self) noexcept {
         me.finish();
     }
     own_interpreter = nullptr;
+    if (!me.is_joined_) pthread_detach(pthread_self());
     return nullptr;
 }
 

@@ -42,6 +42,8 @@ struct creation_error : std::runtime_error {
     bool out_of_memory;
 };
 
+class image_life;
+
 // What interrupt() raises.
 enum class interruption { keyboard_interrupt, system_exit };
 
@@ -119,6 +121,7 @@ class interpreter : public std::enable_shared_from_this<interpreter> {
     void wind_down_python() noexcept;
     bool end_daemon_threads() noexcept;
     void delete_cached_states() noexcept;
+    std::shared_ptr<image_life> images_left() const noexcept;
     bool alone() const noexcept;
     void remain_abandoned() noexcept;
 
@@ -157,6 +160,7 @@ class interpreter : public std::enable_shared_from_this<interpreter> {
     // runs.
     std::atomic<std::uint64_t> running_{0};
     std::uint64_t jobs_started_ = 0;  // own thread only
+    bool is_joined_ = false;          // own thread only: by process::release_ended()
 
     mutable std::mutex mutex_;  // guards what follows; never held while waiting for a GIL
     std::condition_variable wake_;

@@ -1,10 +1,16 @@
 #include "interpreter/process.h"
 
+#include <malloc.h>
+#include <pthread.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <ctime>
 
 #include "interpreter/attach.h"
+#include "interpreter/image_life.h"
+#include "interpreter/interpreter_heap.h"
 #include "interpreter/runtime_list.h"
 
 namespace allcores::interpreter {
@@ -43,6 +49,41 @@ void process::remove(const interpreter* gone) noexcept {
     if (found == interpreters.end()) return;
     kept = std::move(*found);
     interpreters.erase(found);
+}
+
+void process::release_ended() noexcept {
+    std::vector<ended_interpreter> taken;
+    {
+        const std::lock_guard lock(mutex);
+        if (closing) return;  // all of it goes with the process
+        taken.swap(ended);
+    }
+    bool released = false;
+    std::erase_if(taken, [&](ended_interpreter& each) {
+        if (each.thread) {
+            // It is over but for the destructors of its variables. If these hang, all of it stays.
+            timespec until;
+            clock_gettime(CLOCK_REALTIME, &until);
+            until.tv_sec += 1;
+            if (pthread_timedjoin_np(*each.thread, nullptr, &until) != 0) {
+                pthread_detach(*each.thread);
+                return true;
+            }
+            each.thread.reset();
+        }
+        const auto rest = each.images->unload();
+        if (rest == image_life::rest::not_yet) return false;
+        if (rest == image_life::rest::unloaded) {
+            release_heap(each.id);
+            released = true;
+        }
+        return true;
+    });
+    // malloc keeps what was freed in the heaps that it has for threads.
+    if (released) malloc_trim(0);
+    if (taken.empty()) return;
+    const std::lock_guard lock(mutex);
+    ended.insert(ended.end(), taken.begin(), taken.end());
 }
 
 void process::end_all(const interpreter::gives_up& giving_up) {

@@ -4,7 +4,7 @@
 // Process-wide state, all of it in one object that is made on first use and never destroyed
 // (threads may use it while the process exits), and made anew in the child of a fork (locks that
 // other threads held there are never freed):
-//   interpreters, creating, made, closing, inherited
+//   interpreters, creating, made, closing, inherited, ended
 //              guarded by `mutex`
 //   structure  held shared while CPython makes or deletes an interpreter, exclusively across a fork
 //              (for a fork that has waited too long: as far as that goes)
@@ -13,9 +13,13 @@
 //   compiled   code of modules that have no bytecode on disk; has its own lock
 //   generation counts forks; constant within one object
 #pragma once
+#include <pthread.h>
+
 #include <condition_variable>
+#include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +28,15 @@
 #include "interpreter/structure_lock.h"
 
 namespace allcores::interpreter {
+
+class image_life;
+
+// One whose images may be unloaded once its thread is over, which is joinable until then.
+struct ended_interpreter {
+    std::int64_t id;
+    std::shared_ptr<image_life> images;
+    std::optional<pthread_t> thread;
+};
 
 struct process {
     static process& get() noexcept;
@@ -40,10 +53,15 @@ struct process {
     std::vector<PyInterpreterState*> unlinked;
     std::mutex output;
     concurrency::made_once compiled{64 << 20};
+    std::vector<ended_interpreter> ended;  // whose images are not unloaded yet
     unsigned generation = 0;
 
     bool is_closing();
     void remove(const interpreter* gone) noexcept;
+
+    // Unloads the images of interpreters that have ended, and gives back their memory, as far as
+    // nothing of them can run any more. Detached.
+    void release_ended() noexcept;
 
     // Ends all interpreters for the end of the process: idle ones properly, busy ones interrupted,
     // and what does not heed that within a second is abandoned. Nothing can be created afterwards.

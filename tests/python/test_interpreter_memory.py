@@ -36,6 +36,12 @@ def test_interpreters_that_come_and_go_leave_nothing_behind() -> None:
     assert growth(str(CYCLES), "allcores") < BOUND * min(1, 60 / (0.9 * CYCLES))
 
 
+@pytest.mark.stress
+def test_nor_do_their_extension_modules() -> None:
+    # NumPy's C globals go on holding objects, and with them all of a heap: 9400.
+    assert growth("60", "allcores", "import numpy") < BOUND
+
+
 def test_a_leak_would_show() -> None:
     # An object that nothing ever frees, in each interpreter.
     leak = "import ctypes; ctypes.pythonapi.Py_IncRef(ctypes.py_object(object()))"

@@ -1,0 +1,54 @@
+// The functions that images call instead of the system's, so that an image_life knows of what they
+// start, and whose code is at an address.
+//
+// Nothing in these calls says which image makes them, but what they are given does: a function of
+// the image's, its __dso_handle, or else where the call returns to.
+//
+// Callable from any thread.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "interpreter/elf_file.h"
+
+struct link_map;
+
+namespace allcores::interpreter {
+
+class image_life;
+struct image_thread;
+
+struct image_calls {
+    static void add(const std::shared_ptr<image_life>& life, void* handle, const link_map& object,
+                    const elf_file& parts);
+    static void remove(const image_life& life, std::span<void* const> handles) noexcept;
+    // Whose image is at an address; null: nobody's.
+    static std::shared_ptr<image_life> of(const void* address) noexcept;
+    // Where a life's images are: start and end of each.
+    static std::vector<std::pair<std::uintptr_t, std::uintptr_t>> ranges_of(const image_life& life);
+    static bool is_handle(void* handle) noexcept;
+    // What an image should call instead of the function of that name; null: the same.
+    static void* replacement(std::string_view name) noexcept;
+
+    // What the replacements do to a life.
+    static void begin_thread(const std::shared_ptr<image_thread>& thread, image_life& life);
+    static void end_thread(const std::shared_ptr<image_thread>& thread, image_life& life) noexcept;
+    static std::vector<std::shared_ptr<image_thread>> threads_of(const image_life& life);
+    static bool enter(image_life& life) noexcept;  // false: it is gone
+    static void leave(image_life& life) noexcept;
+    static void note_key(image_life& life, unsigned key);
+    static void forget_key(image_life& life, unsigned key) noexcept;
+    static void note_tss(image_life& life, void* key);
+    static void forget_tss(image_life& life, void* key) noexcept;
+    static void note_fork_handlers(image_life& life, void* object);
+    static void note_mapping(image_life& life, void* start, std::size_t size);
+    static void forget_mapping(image_life& life, void* gone, std::size_t size) noexcept;
+    static void note_at_exit(image_life& life, void (*function)());
+};
+
+}  // namespace allcores::interpreter

@@ -1,0 +1,136 @@
+// Which images there are, and their end.
+#include "interpreter/image_life.h"
+
+#include <Python.h>
+#include <dlfcn.h>
+#include <link.h>
+#include <signal.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <array>
+
+#include "interpreter/image_calls.h"
+#include "interpreter/image_owner.h"
+#include "interpreter/image_stacks.h"
+#include "interpreter/image_threads.h"
+
+// Runs what was registered for an object with the C library, of which only handlers of forks are
+// left here, and forgets it.
+extern "C" void __cxa_finalize(void* object_handle);
+
+namespace allcores::interpreter {
+namespace {
+
+// What can't be noted, or taken back: hooks of the whole process, and threads that nobody sees
+// start.
+constexpr std::array untraceable = {
+    "PySys_AddAuditHook",
+    "PyMem_SetAllocator",
+    "PyObject_SetArenaAllocator",
+    "PyRefTracer_SetTracer",
+    "timer_create",
+    "mq_notify",
+    "aio_read",
+    "aio_write",
+    "aio_fsync",
+    "lio_listio",
+    "getaddrinfo_a",
+    "clone",
+    "clone3",
+    "pthread_atfork",
+    "_ZNSt6thread15_M_start_threadESt10shared_ptrINS_10_Impl_baseEE",
+    "_ZNSt6thread15_M_start_threadESt10shared_ptrINS_10_Impl_baseEEPFvvE",
+};
+
+// What is not at rest by then has something to do, or waits for what can come.
+constexpr int most_tries = 20;
+
+}  // namespace
+
+void* image_life::replacement(std::string_view name) noexcept {
+    return image_calls::replacement(name);
+}
+
+bool image_life::is_image(void* handle) noexcept {
+    return image_calls::is_handle(handle);
+}
+
+void image_life::add(void* handle, const link_map& object, const elf_file& parts) {
+    {
+        const std::lock_guard lock(mutex_);
+        handles_.push_back(handle);
+    }
+    image_calls::add(shared_from_this(), handle, object, parts);
+}
+
+void image_life::imports(std::string_view name) noexcept {
+    if (std::ranges::find(untraceable, name) != untraceable.end()) pin();
+}
+
+void image_life::pin() noexcept {
+    const std::lock_guard lock(mutex_);
+    pinned_ = true;
+}
+
+void image_life::owned_by(std::size_t number) noexcept {
+    const std::lock_guard lock(mutex_);
+    owner_ = number;
+}
+
+bool image_life::is_empty() const noexcept {
+    const std::lock_guard lock(mutex_);
+    return handles_.empty();
+}
+
+// With the mutex.
+bool image_life::is_at_rest() noexcept {
+    if (pinned_ || inside_ > 0) return false;
+    for (int number = 1; number < NSIG; number++) {
+        struct sigaction action;
+        if (sigaction(number, nullptr, &action) == 0 &&
+            image_calls::of(reinterpret_cast<void*>(action.sa_handler)).get() == this) {
+            return false;
+        }
+    }
+    return image_calls::of(reinterpret_cast<void*>(PyOS_InputHook)).get() != this;
+}
+
+image_life::rest image_life::unload() noexcept {
+    bool has_threads;
+    {
+        const std::lock_guard lock(mutex_);
+        if (pinned_) return rest::never;
+        if (!is_at_rest()) return rest::not_yet;
+        has_threads = !threads_.empty();
+        if (tries_++ >= most_tries) return rest::never;
+    }
+    std::optional<held_threads> held;
+    if (has_threads && !held.emplace(*this)) return rest::not_yet;
+    const auto known = held ? held->numbers() : std::vector<pid_t>();
+    if (is_on_a_stack(image_calls::ranges_of(*this), known)) return rest::not_yet;
+    std::vector<void*> handles;
+    {
+        const std::lock_guard lock(mutex_);
+        if (inside_ > 0) return rest::not_yet;
+        gone_ = true;  // from here on destructors of threads' variables are not called
+        handles.swap(handles_);
+    }
+    // 1. What the system would call when a thread ends.
+    for (const unsigned key : keys_) pthread_key_delete(key);
+    for (void* key : tss_keys_) PyThread_tss_delete(static_cast<Py_tss_t*>(key));
+    // 2. Threads.
+    if (held && !held->end()) return rest::never;
+    // 3. What asked to be called at the end.
+    for (void (*function)() : at_exit_) function();
+    // 4. The images, users before what they need; before that what the system would call at a fork.
+    for (void* object : fork_handlers_of_) __cxa_finalize(object);
+    image_calls::remove(*this, handles);
+    for (auto handle = handles.rbegin(); handle != handles.rend(); ++handle) dlclose(*handle);
+    // 5. What their own allocators had.
+    for (const auto& [start, size] : mappings_) munmap(reinterpret_cast<void*>(start), size);
+    if (owner_) image_owner::free(*owner_);
+    return rest::unloaded;
+}
+
+}  // namespace allcores::interpreter

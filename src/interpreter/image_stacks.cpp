@@ -1,0 +1,78 @@
+#include "interpreter/image_stacks.h"
+
+#include <dirent.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cinttypes>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace allcores::interpreter {
+namespace {
+
+// What is looked through of a stack, from its top: more than that few have.
+constexpr std::size_t most_of_a_stack = 256 << 10;
+
+// Where the stack of a sleeping thread has its top; 0: it does not sleep.
+std::uintptr_t top_of_stack(const std::string& thread) {
+    const std::string path = "/proc/self/task/" + thread + "/syscall";
+    FILE* file = std::fopen(path.c_str(), "re");
+    if (file == nullptr) return 0;
+    char line[512] = {};
+    const bool read = std::fgets(line, sizeof line, file) != nullptr;
+    std::fclose(file);
+    // A number, its arguments, the stack, the code; or "running".
+    if (!read || std::strncmp(line, "running", 7) == 0) return 0;
+    char* end = std::strrchr(line, ' ');
+    if (end == nullptr) return 0;
+    *end = 0;
+    const char* stack = std::strrchr(line, ' ');
+    return stack == nullptr ? 0 : std::strtoull(stack, nullptr, 16);
+}
+
+// Memory that may go at any moment.
+std::vector<std::uintptr_t> read_stack(std::uintptr_t top) {
+    std::vector<std::uintptr_t> words;
+    constexpr std::size_t step = 4096;
+    while (words.size() * sizeof(std::uintptr_t) < most_of_a_stack) {
+        const std::size_t size = step - top % step;
+        std::uintptr_t page[step / sizeof(std::uintptr_t)];
+        const iovec here = {page, size};
+        const iovec there = {reinterpret_cast<void*>(top), size};
+        const ssize_t got = process_vm_readv(getpid(), &here, 1, &there, 1, 0);
+        if (got <= 0) break;
+        words.insert(words.end(), page, page + got / sizeof(std::uintptr_t));
+        top += size;
+    }
+    return words;
+}
+
+}  // namespace
+
+bool is_on_a_stack(std::span<const std::pair<std::uintptr_t, std::uintptr_t>> ranges,
+                   std::span<const pid_t> known) noexcept {
+    const std::unique_ptr<DIR, int (*)(DIR*)> folder(opendir("/proc/self/task"), closedir);
+    if (folder == nullptr) return true;
+    const auto own = static_cast<pid_t>(syscall(SYS_gettid));
+    while (const dirent* entry = readdir(folder.get())) {
+        const pid_t number = std::atoi(entry->d_name);
+        if (number == 0 || number == own || std::ranges::find(known, number) != known.end())
+            continue;
+        const std::uintptr_t top = top_of_stack(entry->d_name);
+        if (top == 0) continue;
+        for (const std::uintptr_t word : read_stack(top & ~std::uintptr_t{7})) {
+            for (const auto& [start, end] : ranges)
+                if (word >= start && word < end) return true;
+        }
+    }
+    return false;
+}
+
+}  // namespace allcores::interpreter

@@ -1,0 +1,33 @@
+// What memory of CPython's belongs to which interpreter, so that it can be given back as a whole.
+//
+// When an interpreter ends, CPython frees its heap only if not one block of it is in use any more.
+// C globals of extension modules go on holding objects, so after them it never does: 9 MiB stay for
+// an interpreter that imported NumPy. Once nothing can look at these objects any more
+// (interpreter/image_life.h says when), all of it may go.
+//
+// Small blocks are in arenas, which CPython gets from an allocator that can be replaced (PEP 445):
+// each arena is noted with its interpreter. Blocks of more than 512 bytes come from malloc: those
+// that are allocated as objects or by PyMem_Malloc, which belong to an interpreter by contract, get
+// a header that links them. What PyMem_RawMalloc returns belongs to the process and is left alone.
+//
+// Source: CPython's Objects/obmalloc.c; PEP 445, PEP 684.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace allcores::interpreter {
+
+// From now on memory is noted, for all interpreters but the main one; those that are there already
+// count with what they allocate later. With a GIL, from any interpreter; more than once is fine.
+// False when it can't be done: another allocator than CPython's own is in use
+// (PYTHONMALLOC=malloc), or one that will be taken away again (tracemalloc).
+bool watch_heaps() noexcept;
+
+// The memory that an interpreter, which has ended, allocated and has not freed goes back to the
+// system. Returns its size in bytes. Without a GIL, once for each interpreter.
+std::size_t release_heap(std::int64_t interpreter_id) noexcept;
+
+// Whether tracemalloc is on. From any thread that has been in an interpreter.
+bool memory_is_traced() noexcept;
+
+}  // namespace allcores::interpreter
