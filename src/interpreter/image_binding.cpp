@@ -103,6 +103,20 @@ class closed_pages {
 
 }  // namespace
 
+bool imports_any(const link_map& object, std::span<const char* const> names) {
+    const tables all(object);
+    if (all.symbols == nullptr || all.strings == nullptr) return false;
+    for (const auto& relocations : all.relocations) {
+        for (const ElfW(Rela) & relocation : relocations) {
+            const ElfW(Sym) & symbol = all.symbols[ELF64_R_SYM(relocation.r_info)];
+            if (symbol.st_shndx != SHN_UNDEF) continue;
+            const std::string_view name = all.strings + symbol.st_name;
+            if (std::ranges::find(names, name) != names.end()) return true;
+        }
+    }
+    return false;
+}
+
 std::size_t bind_imports(const link_map& object, const elf_file& parts, const chooser& choose) {
     const tables all(object);
     if (all.symbols == nullptr || all.strings == nullptr) return 0;

@@ -19,6 +19,9 @@ namespace allcores::interpreter {
 // For every imported name: what to bind it to, or null to leave it.
 using chooser = std::function<void*(std::string_view name)>;
 
+// Whether an object imports one of these names.
+bool imports_any(const link_map& object, std::span<const char* const> names);
+
 // Rebinds the imports of one object, and returns how many entries changed. Throws
 // std::system_error when its memory can't be made writable.
 std::size_t bind_imports(const link_map& object, const elf_file& parts, const chooser& choose);

@@ -10,6 +10,7 @@
 
 #include "interpreter/attach.h"
 #include "interpreter/image_pools.h"
+#include "interpreter/image_processors.h"
 
 namespace allcores::interpreter {
 namespace {
@@ -110,8 +111,10 @@ void link_group(std::span<const std::shared_ptr<image_candidate>> group, const c
             throw image_error(each->path + ": the linker does not know it");
         objects.push_back(object);
         life.add(each->made.handle, *object, each->parts);
+        const bool knows_numbers = imports_any(*object, processor_number_functions);
         bind_imports(*object, each->parts, [&](std::string_view name) {
             void* other = each->openmp ? pool_replacement(*each->openmp, name) : nullptr;
+            if (other == nullptr) other = processors_replacement(name, knows_numbers);
             return other != nullptr ? other : choose(name);
         });
         share_constants(*object, each->original, each->parts, each->patches, *each->copy);

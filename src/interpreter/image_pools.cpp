@@ -146,6 +146,10 @@ pool_user::~pool_user() {
     share_again(-1);
 }
 
+int processors_to_use() noexcept {
+    return share.load(std::memory_order_relaxed);
+}
+
 std::optional<std::size_t> load_pool_library(const char* path) {
     // Held while the linker works: who comes second finds the library sized.
     const std::lock_guard lock(mutex);

@@ -26,6 +26,9 @@ class pool_user {
     pool_user& operator=(const pool_user&) = delete;
 };
 
+// How many processors an interpreter may use; 0: all, as there is none that would share them.
+int processors_to_use() noexcept;
+
 // Loads a library, unless it is loaded, by a path or a name. Its number when it is an OpenMP that
 // needs other functions. Throws std::runtime_error with the linker's message.
 std::optional<std::size_t> load_pool_library(const char* path);

@@ -1,30 +1,18 @@
 """Extension modules in interpreters of their own: images, their owners, their libraries."""
 
-import concurrent.futures
 import importlib
 import os
 import pathlib
-import subprocess
 import sys
-import sysconfig
 import textwrap
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
+from extension_files import EXTENSION, at_once, compile_extension, run_python
 
 import allcores
 import allcores.extensions
-
-SOURCES = pathlib.Path(__file__).parent / "extensions"
-EXTENSION = sysconfig.get_config_var("EXT_SUFFIX")
-
-
-def compile_extension(source: str, target: pathlib.Path, *options: str) -> None:
-    compiler = "c++" if source.endswith(".cpp") else "cc"
-    include = f"-I{sysconfig.get_path('include')}"
-    command = [compiler, "-shared", "-fPIC", "-O1", include, str(SOURCES / source)]
-    subprocess.run([*command, *options, "-o", str(target)], check=True)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +43,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pathlib.Path]:
         *("-l:libbundled-1234.so.1", "-l:libopenblas-1234.so.1"),
     )
     compile_extension("life.cpp", package / "liblife.so")
-    compile_extension("openmp.c", package / "libopenmp.so", "-fopenmp")
     # Two that need each other: the linker wants each before the other, so the first is made twice.
     mutual = [f"lib{name}-0123456789abcdef.so.1" for name in ("one", "two", "one")]
     for i, soname in enumerate(mutual):
@@ -69,21 +56,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pathlib.Path]:
     sys.path.insert(0, str(top))
     yield top
     sys.path.remove(str(top))
-
-
-def at_once(count: int, work: Callable[[allcores.Interpreter], object]) -> list[object]:
-    """The results of `work` in so many new interpreters, all of which live at the same time."""
-    barrier = threading.Barrier(count)
-
-    def run(_: int) -> object:
-        with allcores.Interpreter() as interpreter:
-            barrier.wait(60)
-            result = work(interpreter)
-            barrier.wait(60)
-            return result
-
-    with concurrent.futures.ThreadPoolExecutor(count) as pool:
-        return list(pool.map(run, range(count)))
 
 
 @pytest.mark.parametrize("name", ["single", "multi"])
@@ -368,17 +340,6 @@ def test_imports_from_several_threads(folder: pathlib.Path) -> None:
     assert at_once(2, work) == [5, 5]
 
 
-def run_python(
-    code: str, folder: pathlib.Path, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    package = pathlib.Path(allcores.__file__).parents[1]
-    variables = os.environ | {"PYTHONPATH": f"{folder}:{package}"} | environment
-    command = [sys.executable, "-c", textwrap.dedent(code)]
-    result = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=120)
-    assert result.returncode == 0, result.stderr
-    return result
-
-
 def test_native_turns_it_off(folder: pathlib.Path) -> None:
     code = """
     import allcores
@@ -414,49 +375,6 @@ def test_weak_references_made_in_c(folder: pathlib.Path, make: str) -> None:
         assert interpreter.call(f"len(module.{make}(ordinary) and ordinary)") == 2
         with pytest.raises(TypeError, match="cannot create weak reference to 'int'"):
             interpreter.call(f"module.{make}(1)")
-
-
-POOLS = """
-    import allcores, glob, os, threading
-    def work():
-        import ctypes, numpy, os, threading
-        threads = ctypes.CDLL(os.environ["OPENMP"])
-        found = [threads.most(), threads.used()]
-        thread = threading.Thread(target=lambda: found.append(threads.used()))
-        thread.start()
-        thread.join()
-        return tuple(found)
-    interpreters = [allcores.Interpreter() for _ in range(3)]
-    print({interpreter.call(work) for interpreter in interpreters})
-    import ctypes, numpy
-    folder = os.path.dirname(numpy.__path__[0])
-    (path,) = glob.glob(folder + "/numpy.libs/libscipy_openblas64_*")
-    print(ctypes.CDLL(path).scipy_openblas_get_num_threads64_())
-    for interpreter in interpreters[1:]:
-        interpreter.destroy()
-    print(interpreters[0].call(work))
-    # What a program chooses stays.
-    chosen = "__import__('ctypes').CDLL(__import__('os').environ['OPENMP']).choose(7)\\npass"
-    interpreters[0].call(chosen)
-    print(interpreters[0].call(work)[:2])
-"""
-
-
-def test_pools_of_threads_are_sized_for_the_process(folder: pathlib.Path) -> None:
-    openmp = str(folder / "traps" / "libopenmp.so")
-    processors = len(os.sched_getaffinity(0))
-    share = max(1, processors // 3)
-    result = run_python(POOLS, folder, OPENMP=openmp)
-    alone = (processors, processors, processors)
-    assert result.stdout == f"{{{(share,) * 3}}}\n{share}\n{alone}\n(7, 7)\n"
-
-
-def test_pools_of_threads_as_the_user_wants_them(folder: pathlib.Path) -> None:
-    openmp = str(folder / "traps" / "libopenmp.so")
-    wanted = {"OMP_NUM_THREADS": "3", "OPENBLAS_NUM_THREADS": "2"}
-    result = run_python(POOLS, folder, OPENMP=openmp, **wanted)
-    blas = min(2, len(os.sched_getaffinity(0)))
-    assert result.stdout == f"{{(3, 3, 3)}}\n{blas}\n(3, 3, 3)\n(7, 7)\n"
 
 
 def test_in_the_standard_library_s_executor(folder: pathlib.Path) -> None:

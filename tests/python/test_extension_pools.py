@@ -1,0 +1,108 @@
+"""Pools of threads in interpreters with images: BLAS, OpenMP, and what libraries make."""
+
+import ast
+import os
+import pathlib
+from collections.abc import Iterator
+
+import pytest
+from extension_files import compile_extension, run_python
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pathlib.Path]:
+    """A folder for sys.path with a package of libraries."""
+    top = tmp_path_factory.mktemp("site")
+    package = top / "pools"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    compile_extension("openmp.c", package / "libopenmp.so", "-fopenmp")
+    for name, options in {"counts": [], "numbers": ["-DKNOWS_NUMBERS"]}.items():
+        compile_extension("processors.cpp", package / f"lib{name}.so", *options)
+    yield top
+
+
+POOLS = """
+    import allcores, glob, os, threading
+    def work():
+        import ctypes, numpy, os, threading
+        threads = ctypes.CDLL(os.environ["OPENMP"])
+        found = [threads.most(), threads.used()]
+        thread = threading.Thread(target=lambda: found.append(threads.used()))
+        thread.start()
+        thread.join()
+        return tuple(found)
+    interpreters = [allcores.Interpreter() for _ in range(3)]
+    print({interpreter.call(work) for interpreter in interpreters})
+    import ctypes, numpy
+    folder = os.path.dirname(numpy.__path__[0])
+    (path,) = glob.glob(folder + "/numpy.libs/libscipy_openblas64_*")
+    print(ctypes.CDLL(path).scipy_openblas_get_num_threads64_())
+    for interpreter in interpreters[1:]:
+        interpreter.destroy()
+    print(interpreters[0].call(work))
+    # What a program chooses stays.
+    chosen = "__import__('ctypes').CDLL(__import__('os').environ['OPENMP']).choose(7)\\npass"
+    interpreters[0].call(chosen)
+    print(interpreters[0].call(work)[:2])
+"""
+
+
+def test_pools_of_threads_are_sized_for_the_process(folder: pathlib.Path) -> None:
+    openmp = str(folder / "pools" / "libopenmp.so")
+    processors = len(os.sched_getaffinity(0))
+    share = max(1, processors // 3)
+    result = run_python(POOLS, folder, OPENMP=openmp)
+    alone = (processors, processors, processors)
+    assert result.stdout == f"{{{(share,) * 3}}}\n{share}\n{alone}\n(7, 7)\n"
+
+
+def test_pools_of_threads_as_the_user_wants_them(folder: pathlib.Path) -> None:
+    openmp = str(folder / "pools" / "libopenmp.so")
+    wanted = {"OMP_NUM_THREADS": "3", "OPENBLAS_NUM_THREADS": "2"}
+    result = run_python(POOLS, folder, OPENMP=openmp, **wanted)
+    blas = min(2, len(os.sched_getaffinity(0)))
+    assert result.stdout == f"{{(3, 3, 3)}}\n{blas}\n(3, 3, 3)\n(7, 7)\n"
+
+
+PROCESSORS = """
+    import allcores, ctypes, os
+    names = ["mask", "thread", "concurrency", "online", "configured"]
+    names = [f"by_{name}" for name in [*names, "sysconf_online", "sysconf_configured"]]
+    names += ["of_process", "given_back", "chosen", "page_size"]
+    def work(path, names):
+        import ctypes, threading
+        library = ctypes.CDLL(path)
+        numbers = []
+        def ask():
+            numbers.extend(getattr(library, name)() for name in names)
+        # On a thread of its own, as one of the questions changes what the thread may use.
+        thread = threading.Thread(target=ask)
+        thread.start()
+        thread.join()
+        return tuple(numbers)
+    path = os.environ["LIBRARY"]
+    interpreters = [allcores.Interpreter() for _ in range(int(os.environ["COUNT"]))]
+    for interpreter in interpreters:
+        print(dict(zip(names, interpreter.call(work, path, tuple(names)))))
+    print(dict(zip(names, work(path, names))))
+"""
+
+
+@pytest.mark.parametrize("library", ["counts", "numbers"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_an_image_is_told_its_share_of_the_processors(
+    folder: pathlib.Path, library: str, count: int
+) -> None:
+    path = str(folder / "pools" / f"lib{library}.so")
+    result = run_python(PROCESSORS, folder, LIBRARY=path, COUNT=str(count))
+    *found, in_main = map(ast.literal_eval, result.stdout.splitlines())
+    assert len(found) == count
+    share = max(1, len(os.sched_getaffinity(0)) // count)
+    for told in found:
+        for name, number in told.items():
+            # Who knows processors by their numbers may have a table with a place for each.
+            is_cut = name in ("by_mask", "by_thread", "by_concurrency") or (
+                library == "counts" and name.startswith("by_")
+            )
+            assert number == (min(share, in_main[name]) if is_cut else in_main[name]), name
