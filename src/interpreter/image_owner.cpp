@@ -16,6 +16,8 @@
 
 #include "interpreter/image_life.h"
 
+#include "interpreter/image_thread_end.h"
+
 // Exported by CPython 3.14 and 3.15 (pycore_ceval.h); Py_AddPendingCall is this for the main one.
 extern "C" int _PyEval_AddPendingCall(PyInterpreterState* interpreter, int (*function)(void*),
                                       void* argument, int flags);
@@ -34,6 +36,8 @@ class gate {
         state_.fetch_sub(1);
         return false;
     }
+    // For a thread that is inside already.
+    void enter_again() noexcept { state_.fetch_add(1); }
     void leave() noexcept { state_.fetch_sub(1); }
     void shut() noexcept { state_.fetch_or(shut_bit); }
     void open() noexcept { state_.store(0); }
@@ -72,6 +76,7 @@ struct visit {
     visit* outer;
 };
 thread_local visit* innermost = nullptr;
+thread_local std::size_t staying_in = image_owner::capacity;  // that: in none
 
 // Where CPython 3.14 lets a thread hang that comes after the end.
 [[noreturn]] void hang() noexcept {
@@ -87,7 +92,10 @@ PyGILState_STATE ensure(std::size_t number) noexcept {
     PyThreadState* last = PyGILState_GetThisThreadState();
     if (last != nullptr && PyInterpreterState_GetID(PyThreadState_GetInterpreter(last)) == own.id)
         return PyGILState_Ensure();
-    if (!own.running.enter()) hang();
+    if (staying_in == number)
+        own.running.enter_again();
+    else if (!own.running.enter())
+        hang();
     PyThreadState* made = PyThreadState_New(own.state);
     auto* entry = static_cast<visit*>(PyMem_RawMalloc(sizeof(visit)));
     if (made == nullptr || entry == nullptr)
@@ -219,6 +227,17 @@ bool image_owner::close(std::size_t number, std::chrono::milliseconds at_most) n
     return true;
 }
 
+image_owner::staying::staying(std::size_t number) noexcept
+    : number_(number), before_(staying_in), inside_(owners[number].running.enter()) {
+    if (inside_) staying_in = number;
+}
+
+image_owner::staying::~staying() {
+    if (!inside_) return;
+    staying_in = before_;
+    owners[number_].running.leave();
+}
+
 void* image_owner::replacement(std::size_t number, std::string_view name) noexcept {
     const entry_points& own = table[number];
     if (name == "PyGILState_Ensure") return reinterpret_cast<void*>(own.ensure);
@@ -226,7 +245,7 @@ void* image_owner::replacement(std::size_t number, std::string_view name) noexce
     if (name == "PyInterpreterState_Main") return reinterpret_cast<void*>(own.main_interpreter);
     if (name == "Py_AddPendingCall") return reinterpret_cast<void*>(own.add_pending_call);
     if (name == "dlsym") return reinterpret_cast<void*>(own.find_symbol);
-    return nullptr;
+    return thread_end_replacement(number, name);
 }
 
 }  // namespace allcores::interpreter

@@ -34,6 +34,22 @@ class image_owner {
     // No image knows it any more.
     static void free(std::size_t number) noexcept;
 
+    // While one lives, the owner's interpreter does not end, as for a thread that is in it; this
+    // thread may come in by PyGILState_Ensure until then. False when it is too late for that.
+    class [[nodiscard]] staying {
+     public:
+        explicit staying(std::size_t number) noexcept;
+        ~staying();
+        staying(const staying&) = delete;
+        staying& operator=(const staying&) = delete;
+        explicit operator bool() const noexcept { return inside_; }
+
+     private:
+        const std::size_t number_;
+        const std::size_t before_;
+        const bool inside_;
+    };
+
     // Whether images call something else by that name.
     static bool replaces(std::string_view name) noexcept { return replacement(0, name) != nullptr; }
     // What an image of this owner should call instead of CPython's function of that name; null: the

@@ -152,6 +152,18 @@ int forget_function(void (*)(int, void*), void*) noexcept {
     return 0;
 }
 
+// The child of a fork has no interpreter but main, which has its own, and the threads of the others
+// may be where a handler would wait for them.
+int forget_fork_handlers(void (*)(), void (*)(), void (*)()) noexcept {
+    return 0;
+}
+
+// CPython has room for 32 of these, for when the process has ended.
+int at_python_end(void (*function)()) noexcept {
+    image_set* set = PyThreadState_GetUnchecked() == nullptr ? nullptr : image_set::current();
+    return set != nullptr && set->call_at_end(function) ? 0 : -1;
+}
+
 // dlopen() in an image, as cffi and plugins' hosts call it: a library of a package is opened as an
 // image here, too. What dlopen() finds may depend on who calls it, so it must not see a caller in
 // between.
@@ -225,7 +237,21 @@ image_set& image_set::ensure_current() {
 
 // When the interpreter is deleted, at the latest.
 image_set::~image_set() {
+    while (!at_end_.empty()) {
+        void (*last)() = at_end_.back();
+        at_end_.pop_back();
+        last();
+    }
     if (owner_) image_owner::shut(*owner_);
+}
+
+bool image_set::call_at_end(void (*function)()) noexcept {
+    try {
+        at_end_.push_back(function);
+        return true;
+    } catch (const std::bad_alloc&) {
+        return false;
+    }
 }
 
 bool image_set::close(std::chrono::milliseconds at_most) noexcept {
@@ -375,6 +401,9 @@ void* image_set::replacement(std::string_view name) {
     if (name == "__cxa_atexit" || name == "__cxa_at_quick_exit")
         return reinterpret_cast<void*>(forget_destructor);
     if (name == "on_exit") return reinterpret_cast<void*>(forget_function);
+    if (name == "__register_atfork" || name == "pthread_atfork")
+        return reinterpret_cast<void*>(forget_fork_handlers);
+    if (name == "Py_AtExit") return reinterpret_cast<void*>(at_python_end);
     if (name == "dlopen") return reinterpret_cast<void*>(open_in_image);
     if (name == "PyModule_Create2") return reinterpret_cast<void*>(create_module);
     if (name == "PyModule_FromDefAndSpec2") return reinterpret_cast<void*>(module_from_definition);

@@ -79,6 +79,9 @@ class image_set {
 
     // What its images have going on, also when the set is no more.
     const std::shared_ptr<image_life>& life() const { return life_; }
+    // For Py_AtExit: a function to be called when the interpreter is gone but for its memory. With
+    // the GIL. False when there is no memory.
+    bool call_at_end(void (*function)()) noexcept;
 
     // While one lives, CPython lets this interpreter load modules that do not declare that they
     // may be in one. With the GIL. Throws data::python_error.
@@ -131,6 +134,7 @@ class image_set {
     std::optional<std::size_t> owner_;  // its number as an image_owner, when it needed one
     const pool_user pool_user_;
     bool closed_ = false;
+    std::vector<void (*)()> at_end_;
 
     int allowing_ = 0;  // any_module_allowed: how many live, and what to go back to
     int check_before_ = 0;
