@@ -177,7 +177,7 @@ def _privatize_ctypes(module: types.ModuleType) -> None:
 
     def dlopen(name: Any, mode: int = 0, /) -> int:
         if isinstance(name, str):
-            handle = _core._open_library(name)
+            handle = _core._open_library(name, mode)
             if handle is not None:
                 return handle
         result: int = plain(name, mode)

@@ -80,13 +80,15 @@ PyObject* forget_image(PyObject*, PyObject* argument) {
     });
 }
 
-PyObject* open_library(PyObject*, PyObject* argument) {
+PyObject* open_library(PyObject*, PyObject* arguments) {
     return guarded([&]() -> ref {
         PyObject* path = nullptr;
-        if (PyUnicode_FSConverter(argument, &path) == 0) throw python_error();
+        int mode;
+        if (PyArg_ParseTuple(arguments, "O&i", PyUnicode_FSConverter, &path, &mode) == 0)
+            throw python_error();
         const ref owned = ref::steal(path);
         try {
-            void* handle = own_images().open_library(PyBytes_AS_STRING(path));
+            void* handle = own_images().open_library(PyBytes_AS_STRING(path), mode);
             if (handle == nullptr) return ref::borrow(Py_None);
             return checked(PyLong_FromVoidPtr(handle));
         } catch (const interpreter::elf_error&) {
@@ -110,8 +112,9 @@ PyMethodDef methods[] = {
      "can't have one."},
     {"_forget_image", forget_image, METH_O,
      "_forget_image(path, /)\n--\n\nThe next import of this file gets a new image."},
-    {"_open_library", open_library, METH_O,
-     "_open_library(path, /)\n--\n\nThe handle of this interpreter's image of a library; None when "
+    {"_open_library", open_library, METH_VARARGS,
+     "_open_library(path, mode, /)\n--\n\nThe handle of this interpreter's image of a library; "
+     "None when "
      "it can't have one."},
     {nullptr, nullptr, 0, nullptr},
 };

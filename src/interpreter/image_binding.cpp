@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <cstring>
+#include <filesystem>
 #include <span>
 #include <system_error>
 
@@ -136,6 +138,13 @@ std::size_t bind_imports(const link_map& object, const elf_file& parts, const ch
         }
     }
     return bound;
+}
+
+void name_after(link_map& object, const std::string& original) {
+    const auto path = std::filesystem::absolute(original);
+    const std::string name = path.parent_path().string() + "/./" + path.filename().string();
+    // The old one stays: another thread may be reading it. The linker frees the new one.
+    if (char* own = strdup(name.c_str())) object.l_name = own;
 }
 
 void share_constants(const link_map& object, const mapped_file& original, const elf_file& parts,

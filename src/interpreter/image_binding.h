@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <functional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "interpreter/elf_file.h"
@@ -25,6 +26,11 @@ bool imports_any(const link_map& object, std::span<const char* const> names);
 // Rebinds the imports of one object, and returns how many entries changed. Throws
 // std::system_error when its memory can't be made writable.
 std::size_t bind_imports(const link_map& object, const elf_file& parts, const chooser& choose);
+
+// Gives it the name of the file that it is a copy of, with a "/./" in it, so that nobody who opens
+// that file gets this instead: for libraries that ask where they are (dladdr), and for who reads
+// their symbols (Rust, debuggers).
+void name_after(link_map& object, const std::string& original);
 
 // Lets code and constants that are equal to the original's be the original's, whose memory all
 // images and the main interpreter share, and gives back that of the copy. Where it can't it leaves

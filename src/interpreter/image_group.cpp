@@ -111,10 +111,12 @@ void link_group(std::span<const std::shared_ptr<image_candidate>> group, const c
             throw image_error(each->path + ": the linker does not know it");
         objects.push_back(object);
         life.add(each->made.handle, *object, each->parts);
+        name_after(*object, each->path);
+        const bool chosen = blas_is_chosen(each->made.handle);
         const bool knows_numbers = imports_any(*object, processor_number_functions);
         bind_imports(*object, each->parts, [&](std::string_view name) {
             void* other = each->openmp ? pool_replacement(*each->openmp, name) : nullptr;
-            if (other == nullptr) other = processors_replacement(name, knows_numbers);
+            if (other == nullptr && !chosen) other = processors_replacement(name, knows_numbers);
             return other != nullptr ? other : choose(name);
         });
         share_constants(*object, each->original, each->parts, each->patches, *each->copy);

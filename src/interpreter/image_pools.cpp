@@ -150,6 +150,12 @@ int processors_to_use() noexcept {
     return share.load(std::memory_order_relaxed);
 }
 
+bool blas_is_chosen(void* handle) noexcept {
+    return any_is_set(blas_variables) && std::ranges::any_of(blas_functions, [&](const auto& each) {
+               return dlsym(handle, each.first) != nullptr;
+           });
+}
+
 std::optional<std::size_t> load_pool_library(const char* path) {
     // Held while the linker works: who comes second finds the library sized.
     const std::lock_guard lock(mutex);

@@ -1,12 +1,14 @@
-// The pools of threads of libraries that all interpreters share, BLAS and OpenMP: sized so that
-// interpreters that compute at the same time don't get in each other's way.
+// The pools of threads of libraries: sized so that interpreters that compute at the same time don't
+// get in each other's way.
 //
-// A BLAS has one pool for the process, which does one thing at a time: interpreters that each have
-// a core would wait for it. An OpenMP makes a pool for every thread that comes to it. So an
-// interpreter uses its share of the processors: all of them by the number of interpreters. A BLAS
-// gets it once, when the first interpreter loads it, as changing it is not safe while somebody
-// computes; where the main interpreter has loaded it before, it stays as it is. An OpenMP gets it
-// whenever it changes. What the user has chosen, by an environment variable or at run time, stays.
+// An interpreter uses its share of the processors: all of them by the number of interpreters. A
+// library that is an image asks how many there are when it makes its pool, and is told the share
+// (interpreter/image_processors.h). Others are one for the process. A BLAS of that kind has one
+// pool, which does one thing at a time: interpreters that each have a core would wait for it. It
+// gets the share once, when the first interpreter loads it, as changing it is not safe while
+// somebody computes; where the main interpreter has loaded it before, it stays as it is. An OpenMP
+// makes a pool for every thread that comes to it, and gets the share whenever it changes. What the
+// user has chosen, by an environment variable or at run time, stays.
 //
 // Callable from any thread, with or without a GIL.
 #pragma once
@@ -28,6 +30,10 @@ class pool_user {
 
 // How many processors an interpreter may use; 0: all, as there is none that would share them.
 int processors_to_use() noexcept;
+
+// Whether a loaded library is a BLAS, or needs one, and the user has said how large its pool is to
+// be. OpenBLAS makes it no larger than the machine.
+bool blas_is_chosen(void* handle) noexcept;
 
 // Loads a library, unless it is loaded, by a path or a name. Its number when it is an OpenMP that
 // needs other functions. Throws std::runtime_error with the linker's message.

@@ -30,13 +30,13 @@ using data::checked;
 using data::ref;
 
 // Libraries that stay one for the process, each with its reason:
-//   thread-safe, with a pool of threads that is sized for the machine: BLAS, OpenMP, TBB;
+//   thread-safe, with a pool of threads that is sized for the machine: MKL, OpenMP, TBB;
 //   a language's run-time, which is made for all that a process runs;
 //   Python and the C library themselves.
 constexpr std::array shared_libraries = {
-    "libopenblas", "libscipy_openblas", "libmkl_",     "libgomp",   "libomp",   "libiomp",
-    "libtbb",      "libgfortran",       "libquadmath", "libstdc++", "libgcc_s", "libpython",
-    "libc.so",     "libm.so",           "libpthread",  "libdl.",    "librt.",   "ld-linux",
+    "libmkl_",     "libgomp",   "libomp",   "libiomp",   "libtbb",  "libgfortran",
+    "libquadmath", "libstdc++", "libgcc_s", "libpython", "libc.so", "libm.so",
+    "libpthread",  "libdl.",    "librt.",   "ld-linux",
 };
 
 // Libraries of the system, and of those above, that never call what an image gave them once the
@@ -167,20 +167,21 @@ int at_python_end(void (*function)()) noexcept {
 // dlopen() in an image, as cffi and plugins' hosts call it: a library of a package is opened as an
 // image here, too. What dlopen() finds may depend on who calls it, so it must not see a caller in
 // between.
-void* open_as_image(const char* name) noexcept {
+void* open_as_image(const char* name, int mode) noexcept {
     if (name == nullptr || PyThreadState_GetUnchecked() == nullptr) return nullptr;
     image_set* set = image_set::current();
     if (set == nullptr) return nullptr;
     try {
-        void* handle = set->open_library(name);
-        if (handle == nullptr && !keeps_nothing(name_of(name))) set->life()->pin();
+        void* handle = set->open_library(name, mode);
+        if (handle == nullptr && (mode & RTLD_NOLOAD) == 0 && !keeps_nothing(name_of(name)))
+            set->life()->pin();
         return handle;
     } catch (...) {
         return nullptr;  // the linker itself will say what is wrong with it
     }
 }
 void* open_in_image(const char* name, int mode) noexcept {
-    if (void* handle = open_as_image(name)) return handle;
+    if (void* handle = open_as_image(name, mode)) return handle;
     [[gnu::musttail]] return dlopen(name, mode);
 }
 
@@ -330,10 +331,13 @@ image_set::opened image_set::open(const std::string& path, const inherited_paths
     }
 }
 
-void* image_set::open_library(const std::string& path) {
+void* image_set::open_library(const std::string& path, int mode) {
     if (!path.contains('/') || is_shared_library(name_of(path)) || !comes_with_a_package(path))
         return nullptr;
-    return open(path).handle;
+    if ((mode & RTLD_NOLOAD) == 0) return open(path).handle;
+    const locked_set lock(*this);
+    const auto found = images_.find(file_identity::of(path));
+    return found == images_.end() ? nullptr : found->second.handle;
 }
 
 void image_set::forget(const std::string& path) noexcept {
@@ -372,7 +376,7 @@ void image_set::prepare_needed(image_candidate& mine, std::string_view name,
         }
     }
     // The system's.
-    if (is_shared_library(name)) {
+    if (is_shared_library(name) || name.starts_with("libopenblas")) {
         share_library(mine, std::string(name));
         return;
     }

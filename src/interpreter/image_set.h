@@ -67,9 +67,9 @@ class image_set {
     // The image of a file, made when there is none yet. Throws image_error (the linker's message
     // included), elf_error when the file is none that could have an image.
     image open(const std::string& path);
-    // For a library that is opened by its path: as open(), or null when it stays shared, as the
-    // system's do.
-    void* open_library(const std::string& path);
+    // For a library that is opened by its path, in this mode of dlopen's: as open(), or null when
+    // it stays shared, as the system's do.
+    void* open_library(const std::string& path, int mode);
     // The next open() makes a new one: what failed half-way may have left anything in its globals.
     void forget(const std::string& path) noexcept;
 

@@ -74,6 +74,28 @@ def test_a_bundled_library_that_is_not_thread_safe(folder: pathlib.Path) -> None
     assert at_once(3, work) == [100_000] * 3
 
 
+def test_an_image_is_named_after_its_file(folder: pathlib.Path) -> None:
+    """By dladdr libraries find what lies beside them; by its name threadpoolctl finds a BLAS."""
+    code = """
+    import allcores, os, sys
+    def work():
+        import ctypes, late.late, late.uses_caller, os
+        where = late.late.file_of_this()
+        assert os.path.samefile(where, late.late.__file__)
+        caller = os.path.join(os.path.dirname(where), "libcaller-1234.so.1")
+        # No other interpreter's, nor main's, and none anew.
+        found = ctypes.CDLL(caller, mode=os.RTLD_NOLOAD)
+        return (where, found._handle, ctypes.CDLL(caller)._handle)
+    one, other = allcores.Interpreter(), allcores.Interpreter()
+    found = [one.call(work), other.call(work), work()]
+    assert all(handles[1] == handles[2] for handles in found)
+    assert len({handles[1] for handles in found}) == 3
+    assert found[0][0] == found[1][0] != found[2][0] == sys.modules["late.late"].__file__
+    print("done")
+    """
+    assert run_python(code, folder).stdout == "done\n"
+
+
 # How a thread's last word is kept: in a C++ thread_local, under a key of pthread's.
 KEEPING = pytest.mark.parametrize("keep", ["keep_in_local", "keep_under_key"])
 

@@ -30,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pathlib.Path]:
     }.items():
         compile_extension("traps.c", package / f"{name}{EXTENSION}", f"-DNAME={name}", *options)
     compile_extension("unique.cpp", package / f"unique{EXTENSION}")
-    for name in ("bundled", "openblas"):
+    for name in ("bundled", "tbb"):
         soname = f"lib{name}-1234.so.1"
         compile_extension(
             "library.c", libraries / soname, f"-DNAME={name}_count", f"-Wl,-soname,{soname}"
@@ -40,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pathlib.Path]:
         "traps.c",
         package / f"linked{EXTENSION}",
         *("-DNAME=linked", "-DBUNDLED", f"-L{libraries}", "-Wl,-rpath,$ORIGIN/../traps.libs"),
-        *("-l:libbundled-1234.so.1", "-l:libopenblas-1234.so.1"),
+        *("-l:libbundled-1234.so.1", "-l:libtbb-1234.so.1"),
     )
     compile_extension("life.cpp", package / "liblife.so")
     # Two that need each other: the linker wants each before the other, so the first is made twice.
@@ -230,7 +230,7 @@ def test_unique_symbols_are_each_image_s_own(folder: pathlib.Path) -> None:
 
 
 def test_bundled_libraries(folder: pathlib.Path) -> None:
-    """They are private; BLAS, which has a pool of threads, is one for the process."""
+    """They are private; TBB, which has a pool of threads, is one for the process."""
 
     def work(interpreter: allcores.Interpreter) -> object:
         interpreter.call("from traps import linked")

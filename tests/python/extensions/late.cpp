@@ -1,6 +1,7 @@
 // An extension with all that a library asks to be called later: at the end of a thread, of the
 // process, in a fork, by a signal. The interpreter that asked may be gone by then.
 #include <Python.h>
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -136,6 +137,12 @@ PyObject* handle(PyObject*, PyObject* number) {
     return PyLong_FromLong(sigaction(PyLong_AsInt(number), &action, nullptr));
 }
 
+PyObject* file_of_this(PyObject*, PyObject*) {
+    Dl_info found;
+    if (dladdr(&key_made, &found) == 0) Py_RETURN_NONE;
+    return PyUnicode_DecodeFSDefault(found.dli_fname);
+}
+
 // Where sys.late_wait names a pipe, the import waits until there is something to read.
 void wait_in_import() {
     PyObject* name = PySys_GetObject("late_wait");
@@ -155,6 +162,7 @@ PyMethodDef methods[] = {{"keep_in_local", keep_in_local, METH_O, nullptr},
                          {"at_python_exit", at_python_exit, METH_NOARGS, nullptr},
                          {"at_process_exit", at_process_exit, METH_NOARGS, nullptr},
                          {"at_fork", at_fork, METH_NOARGS, nullptr},
+                         {"file_of_this", file_of_this, METH_NOARGS, nullptr},
                          {"handle", handle, METH_O, nullptr},
                          {}};
 PyModuleDef definition = {

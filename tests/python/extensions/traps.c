@@ -22,9 +22,9 @@ static PyTypeObject static_type = {
 
 #ifdef BUNDLED
 int bundled_count(void);
-int openblas_count(void);
+int tbb_count(void);
 static PyObject* counts(PyObject* m, PyObject* unused) {
-    return Py_BuildValue("ii", bundled_count(), openblas_count());
+    return Py_BuildValue("ii", bundled_count(), tbb_count());
 }
 #endif
 
