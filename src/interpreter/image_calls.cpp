@@ -3,7 +3,6 @@
 #include <Python.h>
 #include <dlfcn.h>
 #include <link.h>
-#include <pthread.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -18,11 +17,6 @@
 
 #include "interpreter/image_life.h"
 #include "interpreter/image_threads.h"
-
-// The C library's and the C++ library's, which their headers don't declare.
-extern "C" int __cxa_thread_atexit_impl(void (*)(void*), void*, void*);
-extern "C" int __register_atfork(void (*)(), void (*)(), void (*)(), void*);
-extern "C" void* __dso_handle;
 
 namespace allcores::interpreter {
 namespace {
@@ -42,84 +36,6 @@ struct registry {
 registry& all_images() {
     static auto* all = new registry;
     return *all;
-}
-
-template <class Function>
-const void* address_of(Function* function) {
-    return reinterpret_cast<const void*>(function);
-}
-
-// The first of these addresses that is in an image says whose.
-life_pointer life_at(std::initializer_list<const void*> addresses) {
-    for (const void* address : addresses)
-        if (auto life = image_calls::of(address)) return life;
-    return nullptr;
-}
-
-// Destructors of thread-local variables: of images that are gone they are not called.
-struct noted_destructor {
-    life_pointer life;
-    void (*function)(void*);
-    void* object;
-};
-
-void run_destructor(void* argument) noexcept {
-    const std::unique_ptr<noted_destructor> noted(static_cast<noted_destructor*>(argument));
-    if (!image_calls::enter(*noted->life)) return;
-    noted->function(noted->object);
-    image_calls::leave(*noted->life);
-}
-
-int note_destructor(void (*function)(void*), void* object, void* dso) noexcept {
-    auto life = life_at({dso, address_of(function)});
-    if (life == nullptr) return __cxa_thread_atexit_impl(function, object, dso);
-    auto noted = std::make_unique<noted_destructor>(std::move(life), function, object);
-    const int error = __cxa_thread_atexit_impl(run_destructor, noted.get(), &__dso_handle);
-    if (error == 0) static_cast<void>(noted.release());
-    return error;
-}
-
-int create_key(pthread_key_t* key, void (*destructor)(void*)) noexcept {
-    const int error = pthread_key_create(key, destructor);
-    if (error != 0) return error;
-    if (auto life = life_at({address_of(destructor), __builtin_return_address(0), key}))
-        image_calls::note_key(*life, *key);
-    return 0;
-}
-
-int delete_key(pthread_key_t key) noexcept {
-    if (auto life = life_at({__builtin_return_address(0)})) image_calls::forget_key(*life, key);
-    return pthread_key_delete(key);
-}
-
-int create_tss(Py_tss_t* key) noexcept {
-    const int error = PyThread_tss_create(key);
-    if (error != 0) return error;
-    if (auto life = life_at({__builtin_return_address(0), key})) image_calls::note_tss(*life, key);
-    return 0;
-}
-
-template <void (*Delete)(Py_tss_t*)>
-void delete_tss(Py_tss_t* key) noexcept {
-    if (auto life = life_at({__builtin_return_address(0), key}))
-        image_calls::forget_tss(*life, key);
-    Delete(key);
-}
-
-int register_fork_handlers(void (*prepare)(), void (*parent)(), void (*child)(),
-                           void* dso) noexcept {
-    const int error = __register_atfork(prepare, parent, child, dso);
-    if (error != 0) return error;
-    if (auto life = life_at({dso})) image_calls::note_fork_handlers(*life, dso);
-    return 0;
-}
-
-// CPython keeps 32 of these for the whole process.
-int call_at_exit(void (*function)()) noexcept {
-    const auto life = life_at({address_of(function), __builtin_return_address(0)});
-    if (life == nullptr) return Py_AtExit(function);
-    image_calls::note_at_exit(*life, function);
-    return 0;
 }
 
 // Images stay until their interpreter has ended, whoever closes them.
@@ -212,15 +128,6 @@ bool image_calls::is_handle(void* handle) noexcept {
 
 void* image_calls::replacement(std::string_view name) noexcept {
     if (void* found = thread_replacement(name)) return found;
-    if (name == "__cxa_thread_atexit" || name == "__cxa_thread_atexit_impl")
-        return as_pointer(note_destructor);
-    if (name == "pthread_key_create" || name == "tss_create") return as_pointer(create_key);
-    if (name == "pthread_key_delete" || name == "tss_delete") return as_pointer(delete_key);
-    if (name == "PyThread_tss_create") return as_pointer(create_tss);
-    if (name == "PyThread_tss_delete") return as_pointer(delete_tss<PyThread_tss_delete>);
-    if (name == "PyThread_tss_free") return as_pointer(delete_tss<PyThread_tss_free>);
-    if (name == "__register_atfork") return as_pointer(register_fork_handlers);
-    if (name == "Py_AtExit") return as_pointer(call_at_exit);
     if (name == "mmap" || name == "mmap64") return as_pointer(map_memory);
     if (name == "munmap") return as_pointer(unmap_memory);
     if (name == "mremap") return as_pointer(remap_memory);
@@ -242,49 +149,6 @@ void image_calls::end_thread(const std::shared_ptr<image_thread>& thread,
 std::vector<std::shared_ptr<image_thread>> image_calls::threads_of(const image_life& life) {
     const std::lock_guard lock(life.mutex_);
     return life.threads_;
-}
-
-bool image_calls::enter(image_life& life) noexcept {
-    const std::lock_guard lock(life.mutex_);
-    if (life.gone_) return false;
-    life.inside_++;
-    return true;
-}
-
-void image_calls::leave(image_life& life) noexcept {
-    const std::lock_guard lock(life.mutex_);
-    life.inside_--;
-}
-
-void image_calls::note_key(image_life& life, unsigned key) {
-    const std::lock_guard lock(life.mutex_);
-    life.keys_.push_back(key);
-}
-
-void image_calls::forget_key(image_life& life, unsigned key) noexcept {
-    const std::lock_guard lock(life.mutex_);
-    std::erase(life.keys_, key);
-}
-
-void image_calls::note_tss(image_life& life, void* key) {
-    const std::lock_guard lock(life.mutex_);
-    if (std::ranges::find(life.tss_keys_, key) == life.tss_keys_.end())
-        life.tss_keys_.push_back(key);
-}
-
-void image_calls::forget_tss(image_life& life, void* key) noexcept {
-    const std::lock_guard lock(life.mutex_);
-    std::erase(life.tss_keys_, key);
-}
-
-void image_calls::note_fork_handlers(image_life& life, void* object) {
-    const std::lock_guard lock(life.mutex_);
-    life.fork_handlers_of_.push_back(object);
-}
-
-void image_calls::note_at_exit(image_life& life, void (*function)()) {
-    const std::lock_guard lock(life.mutex_);
-    life.at_exit_.push_back(function);
 }
 
 void image_calls::note_mapping(image_life& life, void* start, std::size_t size) {

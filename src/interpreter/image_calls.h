@@ -1,8 +1,7 @@
-// The functions that images call instead of the system's, so that an image_life knows of what they
-// start, and whose code is at an address.
+// Which images are where, and the functions that they call instead of the system's so that an
+// image_life knows what they have: memory, and themselves.
 //
-// Nothing in these calls says which image makes them, but what they are given does: a function of
-// the image's, its __dso_handle, or else where the call returns to.
+// Nothing in these calls says which image makes them, but where they return to does.
 //
 // Callable from any thread.
 #pragma once
@@ -39,16 +38,8 @@ struct image_calls {
     static void begin_thread(const std::shared_ptr<image_thread>& thread, image_life& life);
     static void end_thread(const std::shared_ptr<image_thread>& thread, image_life& life) noexcept;
     static std::vector<std::shared_ptr<image_thread>> threads_of(const image_life& life);
-    static bool enter(image_life& life) noexcept;  // false: it is gone
-    static void leave(image_life& life) noexcept;
-    static void note_key(image_life& life, unsigned key);
-    static void forget_key(image_life& life, unsigned key) noexcept;
-    static void note_tss(image_life& life, void* key);
-    static void forget_tss(image_life& life, void* key) noexcept;
-    static void note_fork_handlers(image_life& life, void* object);
     static void note_mapping(image_life& life, void* start, std::size_t size);
     static void forget_mapping(image_life& life, void* gone, std::size_t size) noexcept;
-    static void note_at_exit(image_life& life, void (*function)());
 };
 
 }  // namespace allcores::interpreter

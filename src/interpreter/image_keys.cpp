@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
+#include <map>
 #include <mutex>
 #include <new>
 #include <utility>
@@ -28,6 +29,7 @@ struct key {
     // has read what belongs to it.
     std::atomic<image_keys::destructor> destructor = nullptr;
     std::atomic<std::size_t> owner = 0;
+    std::atomic<std::int64_t> interpreter = -1;  // which has the owner's number
 };
 using chunk = std::array<key, chunk_size>;
 
@@ -36,7 +38,8 @@ std::atomic<chunk*> chunks[chunk_count];  // made with the mutex, never unmade
 // Guards who makes and deletes keys. Never destroyed, as threads end late.
 struct bookkeeping {
     std::mutex mutex;
-    std::vector<pthread_key_t> free;  // indexes
+    std::vector<pthread_key_t> free;                            // indexes
+    std::map<std::size_t, std::vector<pthread_key_t>> made_by;  // indexes, by owner
     std::size_t used = 0;
 };
 bookkeeping& books() {
@@ -95,9 +98,10 @@ void destroy(value& each) noexcept {
     const key* its = find_key(each.index);
     const image_keys::destructor function = its->destructor.load();
     const std::size_t owner = its->owner.load();
+    const std::int64_t interpreter = its->interpreter.load();
     if (content == nullptr || function == nullptr) return;
     if (its->generation.load() != each.generation) return;
-    const image_owner::staying inside(owner);
+    const image_owner::staying inside(owner, interpreter);
     if (inside) function(content);
 }
 
@@ -143,6 +147,8 @@ int image_keys::create(std::size_t owner, pthread_key_t* made, destructor functi
     bookkeeping& all = books();
     const std::lock_guard lock(all.mutex);
     try {
+        auto& own_keys = all.made_by[owner];
+        own_keys.reserve(own_keys.size() + 1);
         pthread_key_t index;
         if (all.free.empty()) {
             if (all.used == chunk_count * chunk_size) return EAGAIN;
@@ -158,6 +164,9 @@ int image_keys::create(std::size_t owner, pthread_key_t* made, destructor functi
         key& its = *find_key(index);
         its.destructor.store(function);
         its.owner.store(owner);
+        const bool is_owned = owner < image_owner::capacity;
+        if (is_owned) own_keys.push_back(index);
+        its.interpreter.store(is_owned ? image_owner::interpreter_of(owner) : -1);
         its.generation.fetch_add(1);
         *made = first_number + index;
         return 0;
@@ -174,7 +183,17 @@ int image_keys::remove(pthread_key_t number) noexcept {
     if (its == nullptr || its->generation.load() % 2 == 0) return EINVAL;
     its->generation.fetch_add(1);
     all.free.push_back(number - first_number);
+    std::erase(all.made_by[its->owner.load()], number - first_number);
     return 0;
+}
+
+void image_keys::remove_all(std::size_t owner) noexcept {
+    bookkeeping& all = books();
+    const std::lock_guard lock(all.mutex);
+    for (const pthread_key_t index : std::exchange(all.made_by[owner], {})) {
+        find_key(index)->generation.fetch_add(1);
+        all.free.push_back(index);
+    }
 }
 
 void* image_keys::get(pthread_key_t number) noexcept {

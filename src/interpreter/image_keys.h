@@ -14,9 +14,12 @@ class image_keys {
     using destructor = void (*)(void*);
 
     // As pthread_key_create, for an image of this owner (interpreter/image_owner.h): a value's
-    // destructor is called at the end of its thread unless the owner's interpreter is gone.
+    // destructor is called at the end of its thread unless the owner's interpreter is gone. The
+    // owner image_owner::capacity is nobody.
     static int create(std::size_t owner, pthread_key_t* key, destructor function) noexcept;
     static int remove(pthread_key_t key) noexcept;
+    // All keys of an owner, whose images are unloaded.
+    static void remove_all(std::size_t owner) noexcept;
     static void* get(pthread_key_t key) noexcept;
     static int set(pthread_key_t key, const void* value) noexcept;
 };

@@ -11,13 +11,10 @@
 #include <array>
 
 #include "interpreter/image_calls.h"
+#include "interpreter/image_keys.h"
 #include "interpreter/image_owner.h"
 #include "interpreter/image_stacks.h"
 #include "interpreter/image_threads.h"
-
-// Runs what was registered for an object with the C library, of which only handlers of forks are
-// left here, and forgets it.
-extern "C" void __cxa_finalize(void* object_handle);
 
 namespace allcores::interpreter {
 namespace {
@@ -85,7 +82,7 @@ bool image_life::is_empty() const noexcept {
 
 // With the mutex.
 bool image_life::is_at_rest() noexcept {
-    if (pinned_ || inside_ > 0) return false;
+    if (pinned_) return false;
     for (int number = 1; number < NSIG; number++) {
         struct sigaction action;
         if (sigaction(number, nullptr, &action) == 0 &&
@@ -109,27 +106,23 @@ image_life::rest image_life::unload() noexcept {
     if (has_threads && !held.emplace(*this)) return rest::not_yet;
     const auto known = held ? held->numbers() : std::vector<pid_t>();
     if (is_on_a_stack(image_calls::ranges_of(*this), known)) return rest::not_yet;
+    // 1. Threads. Nothing is called at their ends: the owner's gate is shut.
+    if (held && !held->end()) return rest::never;
+    // 2. The images, users before what they need.
     std::vector<void*> handles;
     {
         const std::lock_guard lock(mutex_);
-        if (inside_ > 0) return rest::not_yet;
-        gone_ = true;  // from here on destructors of threads' variables are not called
         handles.swap(handles_);
     }
-    // 1. What the system would call when a thread ends.
-    for (const unsigned key : keys_) pthread_key_delete(key);
-    for (void* key : tss_keys_) PyThread_tss_delete(static_cast<Py_tss_t*>(key));
-    // 2. Threads.
-    if (held && !held->end()) return rest::never;
-    // 3. What asked to be called at the end.
-    for (void (*function)() : at_exit_) function();
-    // 4. The images, users before what they need; before that what the system would call at a fork.
-    for (void* object : fork_handlers_of_) __cxa_finalize(object);
     image_calls::remove(*this, handles);
     for (auto handle = handles.rbegin(); handle != handles.rend(); ++handle) dlclose(*handle);
-    // 5. What their own allocators had.
+    // 3. What their own allocators had.
     for (const auto& [start, size] : mappings_) munmap(reinterpret_cast<void*>(start), size);
-    if (owner_) image_owner::free(*owner_);
+    // 4. The number by which they knew their owner.
+    if (owner_) {
+        image_keys::remove_all(*owner_);
+        image_owner::free(*owner_);
+    }
     return rest::unloaded;
 }
 

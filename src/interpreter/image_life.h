@@ -1,10 +1,10 @@
 // What the images of one interpreter have going on outside of it, and so when they can be unloaded.
 //
 // After its interpreter has ended, code of an image may still run: on threads that it has started,
-// as a destructor of a thread's variables, as a handler of signals or of forks. So what images ask
-// the system for in these ways is noted: they call the functions below instead (their global offset
-// tables are bound so, as for image_owner). When none of it is left, nothing can look at the
-// image, nor at the objects of its interpreter's heap: both may go.
+// or as a handler of signals. (What it wanted to be called at the end of a thread or in a fork is
+// not: interpreter/image_thread_end.h.) So what images start is noted: they call other functions
+// instead (their global offset tables are bound so, as for image_owner). When none of it is left,
+// nothing can look at the image, nor at the objects of its interpreter's heap: both may go.
 //
 // Callable from any thread.
 #pragma once
@@ -63,16 +63,10 @@ class image_life : public std::enable_shared_from_this<image_life> {
     mutable std::mutex mutex_;    // guards what follows
     std::vector<void*> handles_;  // in the order in which they were linked
     bool pinned_ = false;
-    bool gone_ = false;
+    int tries_ = 0;  // of unloading them
     std::optional<std::size_t> owner_;
     std::vector<std::shared_ptr<image_thread>> threads_;  // that images started, until they end
-    std::size_t inside_ = 0;                          // destructors of threads' variables that run
-    std::vector<unsigned> keys_;                      // pthread_key_t
-    std::vector<void*> tss_keys_;                     // Py_tss_t*
-    std::vector<void*> fork_handlers_of_;             // __dso_handle
-    std::vector<void (*)()> at_exit_;                 // Py_AtExit
-    std::map<std::uintptr_t, std::size_t> mappings_;  // mmap: size by start
-    int tries_ = 0;                                   // of ending its threads
+    std::map<std::uintptr_t, std::size_t> mappings_;      // mmap: size by start
 };
 
 }  // namespace allcores::interpreter

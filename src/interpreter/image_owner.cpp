@@ -15,7 +15,6 @@
 #include <vector>
 
 #include "interpreter/image_life.h"
-
 #include "interpreter/image_thread_end.h"
 
 // Exported by CPython 3.14 and 3.15 (pycore_ceval.h); Py_AddPendingCall is this for the main one.
@@ -40,7 +39,8 @@ class gate {
     void enter_again() noexcept { state_.fetch_add(1); }
     void leave() noexcept { state_.fetch_sub(1); }
     void shut() noexcept { state_.fetch_or(shut_bit); }
-    void open() noexcept { state_.store(0); }
+    // Who tries in vain at this moment is counted for some instructions more.
+    void open() noexcept { state_.fetch_and(~shut_bit); }
     bool is_empty() const noexcept { return (state_.load() & ~shut_bit) == 0; }
 
  private:
@@ -49,7 +49,7 @@ class gate {
 
 struct owner {
     // Written by add() before any image knows the number; read by every thread that is in an image.
-    std::int64_t id = -1;
+    std::atomic<std::int64_t> id = -1;
     PyInterpreterState* state = nullptr;  // valid while a gate is open, or somebody is inside
     gate running;  // for those who run Python: shut where CPython's own end begins
     gate pending;  // for Py_AddPendingCall, which threads call that end later: shut at the very end
@@ -187,8 +187,6 @@ std::size_t image_owner::add() {
     if (!all.free.empty()) {
         number = all.free.back();
         all.free.pop_back();
-        owners[number].running.open();
-        owners[number].pending.open();
     } else if (all.used < capacity) {
         number = all.used++;
     } else {
@@ -199,6 +197,8 @@ std::size_t image_owner::add() {
     }
     owners[number].state = PyInterpreterState_Get();
     owners[number].id = PyInterpreterState_GetID(owners[number].state);
+    owners[number].running.open();
+    owners[number].pending.open();
     return number;
 }
 
@@ -227,8 +227,16 @@ bool image_owner::close(std::size_t number, std::chrono::milliseconds at_most) n
     return true;
 }
 
-image_owner::staying::staying(std::size_t number) noexcept
+std::int64_t image_owner::interpreter_of(std::size_t number) noexcept {
+    return owners[number].id;
+}
+
+image_owner::staying::staying(std::size_t number, std::int64_t interpreter) noexcept
     : number_(number), before_(staying_in), inside_(owners[number].running.enter()) {
+    if (inside_ && owners[number].id != interpreter) {
+        owners[number].running.leave();
+        inside_ = false;
+    }
     if (inside_) staying_in = number;
 }
 

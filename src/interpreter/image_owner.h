@@ -14,6 +14,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 
 namespace allcores::interpreter {
@@ -34,11 +35,15 @@ class image_owner {
     // No image knows it any more.
     static void free(std::size_t number) noexcept;
 
+    // Which interpreter has the number now. From its images.
+    static std::int64_t interpreter_of(std::size_t number) noexcept;
+
     // While one lives, the owner's interpreter does not end, as for a thread that is in it; this
-    // thread may come in by PyGILState_Ensure until then. False when it is too late for that.
+    // thread may come in by PyGILState_Ensure until then. False when it is too late for that, and
+    // when another interpreter has the number.
     class [[nodiscard]] staying {
      public:
-        explicit staying(std::size_t number) noexcept;
+        staying(std::size_t number, std::int64_t interpreter) noexcept;
         ~staying();
         staying(const staying&) = delete;
         staying& operator=(const staying&) = delete;
@@ -47,7 +52,7 @@ class image_owner {
      private:
         const std::size_t number_;
         const std::size_t before_;
-        const bool inside_;
+        bool inside_;
     };
 
     // Whether images call something else by that name.

@@ -5,6 +5,7 @@
 #include <cxxabi.h>
 
 #include <array>
+#include <cstdint>
 #include <memory>
 #include <new>
 #include <utility>
@@ -19,17 +20,18 @@ struct thread_object {
     void (*destructor)(void*);
     void* object;
     std::size_t owner;
+    std::int64_t interpreter;
 };
 
 void destroy(void* argument) noexcept {
     const std::unique_ptr<thread_object> its(static_cast<thread_object*>(argument));
-    const image_owner::staying inside(its->owner);
+    const image_owner::staying inside(its->owner, its->interpreter);
     if (inside) its->destructor(its->object);
 }
 
 int at_thread_end(std::size_t owner, void (*destructor)(void*), void* object) noexcept {
-    std::unique_ptr<thread_object> made(new (std::nothrow)
-                                            thread_object{destructor, object, owner});
+    std::unique_ptr<thread_object> made(new (std::nothrow) thread_object{
+        destructor, object, owner, image_owner::interpreter_of(owner)});
     if (made == nullptr) return -1;
     // As one of this library, which any address in it says: the image would be kept loaded.
     static char here;
@@ -38,11 +40,11 @@ int at_thread_end(std::size_t owner, void (*destructor)(void*), void* object) no
     return result;
 }
 
-// CPython's keys, pybind11's for instance: the same, without destructors, so it does not matter
-// whose they are.
+// CPython's keys, pybind11's for instance: the same, without destructors, so nobody has to own
+// them.
 int create_python_key(Py_tss_t* key) noexcept {
     if (key->_is_initialized != 0) return 0;
-    if (image_keys::create(0, &key->_key, nullptr) != 0) return -1;
+    if (image_keys::create(image_owner::capacity, &key->_key, nullptr) != 0) return -1;
     key->_is_initialized = 1;
     return 0;
 }
