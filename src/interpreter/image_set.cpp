@@ -22,6 +22,7 @@
 #include "interpreter/image_pools.h"
 #include "interpreter/image_weakrefs.h"
 #include "interpreter/interpreter_heap.h"
+#include "interpreter/system_library.h"
 
 namespace allcores::interpreter {
 namespace {
@@ -30,13 +31,14 @@ using data::checked;
 using data::ref;
 
 // Libraries that stay one for the process, each with its reason:
-//   thread-safe, with a pool of threads that is sized for the machine: MKL, OpenMP, TBB;
+//   thread-safe, with a pool of threads that is sized for the machine: MKL, OpenMP, TBB, and the
+//   system's BLAS (libblas and liblapack are whichever it has chosen);
 //   a language's run-time, which is made for all that a process runs;
 //   Python and the C library themselves.
 constexpr std::array shared_libraries = {
-    "libmkl_",     "libgomp",   "libomp",   "libiomp",   "libtbb",  "libgfortran",
-    "libquadmath", "libstdc++", "libgcc_s", "libpython", "libc.so", "libm.so",
-    "libpthread",  "libdl.",    "librt.",   "ld-linux",
+    "libblas.so",  "liblapack.so", "libmkl_",  "libgomp",   "libomp",  "libiomp",    "libtbb",
+    "libgfortran", "libquadmath",  "libstdc++", "libgcc_s", "libpython", "libc.so", "libm.so",
+    "libpthread",  "libdl.",       "librt.",   "ld-linux",
 };
 
 // Libraries of the system, and of those above, that never call what an image gave them once the
@@ -164,11 +166,12 @@ int at_python_end(void (*function)()) noexcept {
     return set != nullptr && set->call_at_end(function) ? 0 : -1;
 }
 
-// dlopen() in an image, as cffi and plugins' hosts call it: a library of a package is opened as an
-// image here, too. What dlopen() finds may depend on who calls it, so it must not see a caller in
-// between.
+// dlopen() in an image, as cffi and plugins' hosts call it: a library of a package, or one of the
+// system's that must not be shared, is opened as an image here, too. What dlopen() finds may depend
+// on who calls it, so it must not see a caller in between.
 void* open_as_image(const char* name, int mode) noexcept {
     if (name == nullptr || PyThreadState_GetUnchecked() == nullptr) return nullptr;
+    if ((mode & RTLD_NOLOAD) != 0 && !comes_with_a_package(name)) return nullptr;
     image_set* set = image_set::current();
     if (set == nullptr) return nullptr;
     try {
@@ -307,8 +310,11 @@ image_set::opened image_set::open(const std::string& path, const inherited_paths
         inherited_paths below = inherited;
         if (mine->parts.search_path_is_inherited())
             below.insert(below.end(), folders.begin(), folders.end());
-        for (const std::string_view name : mine->parts.needed())
-            prepare_needed(*mine, name, folders, below);
+        // A BLAS before others that may need it too: it is sized when it is loaded from here.
+        for (const bool shared : {true, false}) {
+            for (const std::string_view name : mine->parts.needed())
+                if (is_shared_library(name) == shared) prepare_needed(*mine, name, folders, below);
+        }
         // 2. It leads back to one that is in the making: both are linked together, later.
         if (mine->reaches < mine->order) {
             user->reaches = std::min(user->reaches, mine->reaches);
@@ -332,12 +338,17 @@ image_set::opened image_set::open(const std::string& path, const inherited_paths
 }
 
 void* image_set::open_library(const std::string& path, int mode) {
-    if (!path.contains('/') || is_shared_library(name_of(path)) || !comes_with_a_package(path))
-        return nullptr;
-    if ((mode & RTLD_NOLOAD) == 0) return open(path).handle;
+    if (is_shared_library(name_of(path))) return nullptr;
+    std::string found = path;
+    if (!path.contains('/') || !comes_with_a_package(path)) {
+        const auto copied = system_library_to_copy(path);
+        if (!copied) return nullptr;
+        found = *copied;
+    }
+    if ((mode & RTLD_NOLOAD) == 0) return open(found).handle;
     const locked_set lock(*this);
-    const auto found = images_.find(file_identity::of(path));
-    return found == images_.end() ? nullptr : found->second.handle;
+    const auto known = images_.find(file_identity::of(found));
+    return known == images_.end() ? nullptr : known->second.handle;
 }
 
 void image_set::forget(const std::string& path) noexcept {
@@ -362,16 +373,7 @@ void image_set::prepare_needed(image_candidate& mine, std::string_view name,
                 share_library(mine, path);
                 return;
             }
-            const opened library = open(path, inherited, &mine);
-            if (library.partner != nullptr) {
-                mine.partners.emplace_back(name, library.partner);
-            } else if (library.made.soname.size() == name.size()) {
-                mine.rename(name, library.made.soname);
-            } else {
-                // A soname that is too short to be changed, or none. The linker looks for the name:
-                // what has it already is the original.
-                link(path, path);
-            }
+            need_image(mine, name, path, inherited);
             return;
         }
     }
@@ -381,11 +383,27 @@ void image_set::prepare_needed(image_candidate& mine, std::string_view name,
         return;
     }
     // The package may have opened it before by its path, through ctypes.
-    const auto found = new_sonames_.find(name);
-    if (found != new_sonames_.end()) {
+    if (const auto found = new_sonames_.find(name); found != new_sonames_.end()) {
         mine.rename(name, found->second);
+    } else if (const auto path = system_library_to_copy(std::string(name))) {
+        need_image(mine, name, *path, inherited);
     } else if (!keeps_nothing(name_of(std::string(name)))) {
         life_->pin();
+    }
+}
+
+// `mine` needs the image of `path`, which it knows by `name`.
+void image_set::need_image(image_candidate& mine, std::string_view name, const std::string& path,
+                           const inherited_paths& inherited) {
+    const opened library = open(path, inherited, &mine);
+    if (library.partner != nullptr) {
+        mine.partners.emplace_back(name, library.partner);
+    } else if (library.made.soname.size() == name.size()) {
+        mine.rename(name, library.made.soname);
+    } else {
+        // A soname that is too short to be changed, or none. The linker looks for the name: what
+        // has it already is the original.
+        link(path, path);
     }
 }
 

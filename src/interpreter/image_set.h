@@ -67,8 +67,8 @@ class image_set {
     // The image of a file, made when there is none yet. Throws image_error (the linker's message
     // included), elf_error when the file is none that could have an image.
     image open(const std::string& path);
-    // For a library that is opened by its path, in this mode of dlopen's: as open(), or null when
-    // it stays shared, as the system's do.
+    // For a library that is opened by its path or name, in this mode of dlopen's: as open(), or null
+    // when it stays shared, as most of the system's do (interpreter/system_library.h).
     void* open_library(const std::string& path, int mode);
     // The next open() makes a new one: what failed half-way may have left anything in its globals.
     void forget(const std::string& path) noexcept;
@@ -121,6 +121,8 @@ class image_set {
     opened open(const std::string& path, const inherited_paths& inherited, image_candidate* user);
     void prepare_needed(image_candidate& mine, std::string_view name,
                         const inherited_paths& folders, const inherited_paths& inherited);
+    void need_image(image_candidate& mine, std::string_view name, const std::string& path,
+                    const inherited_paths& inherited);
     void share_library(image_candidate& mine, const std::string& path);
     void* replacement(std::string_view name);
 

@@ -113,3 +113,28 @@ def test_an_image_is_told_its_share_of_the_processors(
                 library == "counts" and name.startswith("by_")
             )
             assert number == (min(share, in_main[name]) if is_cut else in_main[name]), name
+
+
+def test_the_system_s_blas_is_sized_too(folder: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    """Debian's libblas.so.3 is whichever is chosen; OpenBLAS's needs libopenblas, no more."""
+    compile_extension("blas.c", tmp_path / "libchosen.so.0", "-Wl,-soname,libchosen.so.0")
+    for name in ("bundled", "openblas"):
+        soname = {"bundled": "libblas.so.9", "openblas": "liblapack.so.9"}[name]
+        options = (f"-Wl,-soname,{soname}", f"-L{tmp_path}", "-Wl,--no-as-needed")
+        target = tmp_path / soname
+        compile_extension(
+            "library.c", target, f"-DNAME={name}_count", *options, "-l:libchosen.so.0"
+        )
+    libraries = ("-DBUNDLED", f"-L{tmp_path}", "-l:libblas.so.9", "-l:liblapack.so.9")
+    compile_extension("traps.c", tmp_path / f"computes{EXTENSION}", "-DNAME=computes", *libraries)
+    code = """
+    import allcores
+    interpreters = [allcores.Interpreter() for _ in range(2)]
+    for interpreter in interpreters:
+        interpreter.call("import ctypes, computes; chosen = ctypes.CDLL('libchosen.so.0')")
+        print(interpreter.call("(computes.counts(), chosen.openblas_get_num_threads())"))
+    """
+    variables = {"PYTHONPATH": f"{tmp_path}:{pathlib.Path(allcores.__file__).parents[1]}"}
+    result = run_python(code, folder, LD_LIBRARY_PATH=str(tmp_path), **variables)
+    share = max(1, len(os.sched_getaffinity(0)) // 2)
+    assert result.stdout == f"((1, 1), {share})\n((2, 2), {share})\n"

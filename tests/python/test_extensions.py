@@ -3,6 +3,8 @@
 import importlib
 import os
 import pathlib
+import shutil
+import subprocess
 import sys
 import textwrap
 import threading
@@ -94,6 +96,13 @@ def test_faulthandler_can_be_imported() -> None:
         "from traps import single as module",
         "import importlib; module = importlib.import_module('traps.single')",
         "module = __import__('traps.single').single",
+        "import traps.multi; module = traps.multi.import_from_c('traps.single')",
+        """
+        import sys
+        sys.path.remove(TOP)
+        sys.path.append(TOP)  # at run time, after others
+        from traps import single as module
+        """,
         """
         import importlib.util
         spec = importlib.util.spec_from_file_location('other.single', PATH)
@@ -112,9 +121,56 @@ def test_faulthandler_can_be_imported() -> None:
 def test_every_way_to_import(folder: pathlib.Path, source: str) -> None:
     path = str(folder / "traps" / f"single{EXTENSION}")
     with allcores.Interpreter() as interpreter:
-        interpreter.call(f"PATH = {path!r}\n" + textwrap.dedent(source))
+        interpreter.call(f"PATH, TOP = {path!r}, {str(folder)!r}\n" + textwrap.dedent(source))
         assert interpreter.call("module.count()") == 1
         assert interpreter.call("module.__file__") == path
+
+
+def test_folders_put_on_the_path_at_run_time(folder: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    """Of one interpreter: others neither see it nor share what it has loaded from there."""
+    (tmp_path / "late").mkdir()
+    late = tmp_path / "late" / f"late{EXTENSION}"
+    compile_extension("traps.c", late, "-DNAME=late")
+    with allcores.Interpreter() as first, allcores.Interpreter() as second:
+        with pytest.raises(ModuleNotFoundError):
+            first.call("import late")
+        for interpreter in (first, second):
+            interpreter.call(f"import sys; sys.path.append({str(late.parent)!r}); import late")
+            assert interpreter.call("(late.count(), late.__file__)") == (1, str(late))
+    assert str(late.parent) not in sys.path
+
+
+@pytest.mark.parametrize("form", ["folder", "finder"])
+def test_editable_install(tmp_path: pathlib.Path, form: str) -> None:
+    """As `pip install --editable` leaves it, in a virtual environment of its own."""
+    project, environment = tmp_path / "project", tmp_path / "environment"
+    (project / "package").mkdir(parents=True)
+    (project / "package" / "__init__.py").touch()
+    (project / "pyproject.toml").write_text(
+        "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n"
+        "[project]\nname = 'editable'\nversion = '1.0'\n"
+    )
+    shutil.copy(SOURCES / "backend.py", project)
+    built = project / "package" / f"single{EXTENSION}"
+    compile_extension("traps.c", built, "-DNAME=single")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
+    python = str(environment / "bin" / "python")
+    pip = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check", "-q"]
+    install = [*pip, "install", "--no-index", "--no-build-isolation", "--editable", str(project)]
+    subprocess.run(install, check=True, env=os.environ | {"EDITABLE_FORM": form})
+    code = """
+    import allcores
+    for _ in range(2):
+        with allcores.Interpreter() as first, allcores.Interpreter() as second:
+            for interpreter in (first, second, first):
+                interpreter.call("import package.single as module")
+                print(interpreter.call("(module.count(), module.__file__)"))
+    import package.single
+    print((package.single.count(), package.single.__file__))
+    """
+    result = run_python(code, tmp_path, python)
+    counts = [1, 1, 2, 1, 1, 2, 1]
+    assert result.stdout == "".join(f"({count}, {str(built)!r})\n" for count in counts)
 
 
 @pytest.mark.parametrize("name", ["single", "multi"])
@@ -251,6 +307,39 @@ def test_a_package_s_library_opened_through_ctypes(folder: pathlib.Path, first: 
         assert one.call("(library.opened_count(), again.opened_count())") == (1, 2)
         assert other.call("library.opened_count()") == 1
         assert one.call("ctypes.CDLL(None).abs(-3)") == 3
+
+
+def test_system_libraries_that_must_not_be_shared(
+    folder: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    """Those on a list, and what needs one of them, also when opened by name; others are shared."""
+    hdf5, needs, plain = (f"lib{name}-1234.so.1" for name in ("hdf5_traps", "needs", "plain"))
+    for soname, name in {hdf5: "bundled", needs: "bundled", plain: "openblas"}.items():
+        needed = ["-Wl,--no-as-needed", f"-l:{hdf5}"] if soname == needs else []
+        options = (f"-DNAME={name}_count", f"-Wl,-soname,{soname}", f"-L{tmp_path}", *needed)
+        compile_extension("library.c", tmp_path / soname, *options)
+    for name, library in {"listed": hdf5, "indirect": needs}.items():
+        options = (f"-DNAME={name}", "-DBUNDLED", f"-L{tmp_path}", f"-l:{library}", f"-l:{plain}")
+        compile_extension("traps.c", tmp_path / f"{name}{EXTENSION}", *options)
+    code = f"""
+    import allcores
+    source = "import ctypes, indirect, listed; library = ctypes.CDLL({hdf5!r})"
+    counts = "(indirect.counts(), listed.counts(), library.bundled_count())"
+    with allcores.Interpreter() as first, allcores.Interpreter() as second:
+        for interpreter in (first, second, first):
+            interpreter.call(source)
+            print(*interpreter.call(counts))
+    exec(source)
+    print(*eval(counts))
+    """
+    path = {"PYTHONPATH": f"{tmp_path}:{pathlib.Path(allcores.__file__).parents[1]}"}
+    result = run_python(code, folder, LD_LIBRARY_PATH=str(tmp_path), **path)
+    assert result.stdout.splitlines() == [
+        "(1, 1) (1, 2) 2",
+        "(1, 3) (1, 4) 2",
+        "(2, 5) (3, 6) 4",
+        "(1, 7) (1, 8) 2",
+    ]
 
 
 @pytest.mark.parametrize("name", ["one", "two"])

@@ -113,6 +113,11 @@ static PyObject* owns_main(PyObject* m, PyObject* unused) {
     return PyBool_FromLong(PyInterpreterState_Main() == PyInterpreterState_Get());
 }
 
+// A module, as C imports it.
+static PyObject* import_from_c(PyObject* m, PyObject* name) {
+    return PyImport_Import(name);
+}
+
 static PyObject* weak_reference(PyObject* m, PyObject* object) {
     return PyWeakref_NewRef(object, NULL);
 }
@@ -165,6 +170,7 @@ static PyMethodDef methods[] = {
     {"start_thread", start_thread, METH_O, NULL},
     {"start_endless_thread", start_endless_thread, METH_O, NULL},
     {"owns_main", owns_main, METH_NOARGS, NULL},
+    {"import_from_c", import_from_c, METH_O, NULL},
     {"weak_reference", weak_reference, METH_O, NULL},
     {"weak_proxy", weak_proxy, METH_O, NULL},
 #ifdef BUNDLED
