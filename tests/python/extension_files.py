@@ -39,11 +39,11 @@ def at_once(count: int, work: Callable[[allcores.Interpreter], object]) -> list[
 
 
 def run_python(
-    code: str, folder: pathlib.Path, **environment: str
+    code: str, folder: pathlib.Path, python: str = sys.executable, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     package = pathlib.Path(allcores.__file__).parents[1]
     variables = os.environ | {"PYTHONPATH": f"{folder}:{package}"} | environment
-    command = [sys.executable, "-c", textwrap.dedent(code)]
+    command = [python, "-c", textwrap.dedent(code)]
     result = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stderr
     return result

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from extension_files import EXTENSION, at_once, compile_extension, run_python
+from extension_files import EXTENSION, SOURCES, at_once, compile_extension, run_python
 
 import allcores
 import allcores.extensions

@@ -29,4 +29,9 @@ def work() -> object:
         frame.to_parquet(file)
         again = pd.read_parquet(io.BytesIO(file.getvalue()))
         pd.testing.assert_frame_equal(again, frame)
+    else:
+        try:
+            frame.to_parquet(io.BytesIO())
+        except ImportError as error:
+            assert "pyarrow" in str(error)
     return float(means[3]), float(applied.sum()), float(joined["mean"].sum()), float(by_day.iloc[2])
