@@ -79,14 +79,19 @@ def is_installed() -> bool:
 def create_dynamic(spec: Any, file: Any = None, /) -> types.ModuleType:
     """As _imp.create_dynamic: the module that a spec describes, not executed yet."""
     name, path = spec.name, spec.origin
-    if not isinstance(path, str) or is_standard(path) or name == _core.__name__:
+    if not isinstance(path, str) or not _has_image(name, path):
         return _create_dynamic(spec, file)
     contents = _initialized.get((path, name))
     if contents is not None:
         module = ModuleType(name)
         module.__dict__.update(contents)
         return module
-    loaded = _core._load_extension(spec, name, path, _init_suffix(name))
+    try:
+        loaded = _core._load_extension(spec, name, path, _init_suffix(name))
+    except ImportError:
+        if not is_standard(path):
+            raise
+        loaded = None
     if loaded is None:
         return _create_dynamic(spec, file)
     sys.audit("import", name, path, None, None, None)
@@ -105,7 +110,7 @@ def exec_dynamic(module: types.ModuleType, /) -> int:
         result = _exec_dynamic(module)
     except BaseException:
         spec = getattr(module, "__spec__", None)
-        if spec is not None and isinstance(spec.origin, str) and not is_standard(spec.origin):
+        if spec is not None and isinstance(spec.origin, str) and _has_image(spec.name, spec.origin):
             _core._forget_image(spec.origin)
         raise
     if module.__name__ == "_ctypes":
@@ -166,6 +171,18 @@ _standard_folders = _folders_of_standard_modules()
 def is_standard(path: str) -> bool:
     """Whether a file is one of the standard library's extension modules."""
     return os.path.dirname(path) in _standard_folders
+
+
+# The standard library's modules are made for many interpreters and load as always, but for:
+#   _ctypes: a library's own thread that calls a Python function through it would come to main.
+_STANDARD_WITH_IMAGES = frozenset({"_ctypes"})
+
+
+def _has_image(name: str, path: str) -> bool:
+    """Whether the extension module of a file is loaded as an image."""
+    if is_standard(path):
+        return name in _STANDARD_WITH_IMAGES
+    return name != _core.__name__
 
 
 def _privatize_ctypes(module: types.ModuleType) -> None:

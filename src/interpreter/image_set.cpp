@@ -51,7 +51,7 @@ constexpr std::array forgetting_libraries = {
     "libc.so",     "libm.so",           "libmvec.",  "libpthread", "libdl.",
     "librt.",      "ld-linux",          "libutil.",  "libresolv.", "libnsl.",
     "libz.",       "libbz2.",           "liblzma.",  "libzstd.",   "libcrypt.",
-    "libatomic.",  "libuuid.",          "libexpat.",
+    "libatomic.",  "libuuid.",          "libexpat.", "libffi.",
 };
 
 bool starts_as_one_of(std::string_view file_name, std::span<const char* const> starts) {
