@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <stdexcept>
 
 #include "interpreter/attach.h"
 #include "interpreter/image_pools.h"
@@ -87,6 +88,25 @@ void* link(const std::string& path, const std::string& original) {
     throw image_error(message);
 }
 
+namespace {
+
+// What others need by the name of its file has no soname, or another: for those it gets a path of
+// so many characters besides, which the linker keeps. Only what is called lib...: others could need
+// any file, but each length has only so many paths.
+std::string another_name(const image_candidate& each) {
+    const auto name = std::filesystem::path(each.path).filename().string();
+    if (!name.starts_with("lib") || name.size() == each.made.soname.size()) return {};
+    try {
+        const std::string path = each.copy->path_of_length(name.size());
+        dlclose(link(path, each.path));  // by its inode it is the one that is loaded
+        return path;
+    } catch (const std::runtime_error&) {
+        return {};  // no such path: then nobody can need it
+    }
+}
+
+}  // namespace
+
 void link_group(std::span<const std::shared_ptr<image_candidate>> group, const chooser& choose,
                 image_life& life) {
     {
@@ -119,6 +139,7 @@ void link_group(std::span<const std::shared_ptr<image_candidate>> group, const c
             if (other == nullptr && !chosen) other = processors_replacement(name, knows_numbers);
             return other != nullptr ? other : choose(name);
         });
+        each->made.other_name = another_name(*each);
         share_constants(*object, each->original, each->parts, each->patches, *each->copy);
     }
     // Now that it calls what it should. Those that were needed first.

@@ -20,6 +20,7 @@
 #include "interpreter/image_group.h"
 #include "interpreter/image_owner.h"
 #include "interpreter/image_pools.h"
+#include "interpreter/image_search.h"
 #include "interpreter/image_weakrefs.h"
 #include "interpreter/interpreter_heap.h"
 #include "interpreter/system_library.h"
@@ -81,24 +82,6 @@ bool comes_with_a_package(const std::string& path) {
     const auto folder = folder_of(std::filesystem::canonical(path, ignored).string()) + "/";
     return folder.contains("/site-packages/") || folder.contains("/dist-packages/") ||
            access((folder + "__init__.py").c_str(), F_OK) == 0;
-}
-
-// The folders of a search path, with $ORIGIN filled in.
-std::vector<std::string> folders_of(const elf_file& parts, const std::string& path) {
-    std::vector<std::string> folders;
-    std::error_code ignored;
-    const auto real = std::filesystem::canonical(path, ignored).string();
-    for (const std::string_view entry : parts.search_path()) {
-        for (const std::string& origin : {folder_of(path), folder_of(real.empty() ? path : real)}) {
-            std::string folder(entry);
-            for (const std::string_view variable : {"${ORIGIN}", "$ORIGIN"}) {
-                for (std::size_t at; (at = folder.find(variable)) != std::string::npos;)
-                    folder.replace(at, variable.size(), origin);
-            }
-            if (std::ranges::find(folders, folder) == folders.end()) folders.push_back(folder);
-        }
-    }
-    return folders;
 }
 
 thread_local const std::string* current_name = nullptr;  // of class naming
@@ -365,17 +348,15 @@ void image_set::prepare_needed(image_candidate& mine, std::string_view name,
                                const inherited_paths& folders, const inherited_paths& inherited) {
     const bool is_path = name.contains('/');  // then the linker does not look for it
     for (const inherited_paths* list : {&folders, &inherited}) {
-        if (is_path) break;
-        for (const std::string& folder : *list) {
-            const std::string path = folder + "/" + std::string(name);
-            if (access(path.c_str(), R_OK) != 0) continue;
-            if (is_shared_library(name)) {
-                share_library(mine, path);
-                return;
-            }
-            need_image(mine, name, path, inherited);
+        const std::string path = is_path ? std::string() : find_file(*list, name);
+        if (path.empty()) continue;
+        if (is_shared_library(name)) {
+            load_needed_of_shared(path, inherited);
+            share_library(mine, path);
             return;
         }
+        need_image(mine, name, path, inherited);
+        return;
     }
     // The system's.
     if (is_shared_library(name) || name.starts_with("libopenblas")) {
@@ -400,9 +381,12 @@ void image_set::need_image(image_candidate& mine, std::string_view name, const s
         mine.partners.emplace_back(name, library.partner);
     } else if (library.made.soname.size() == name.size()) {
         mine.rename(name, library.made.soname);
+    } else if (library.made.other_name.size() == name.size()) {
+        mine.rename(name, library.made.other_name);
     } else {
-        // A soname that is too short to be changed, or none. The linker looks for the name: what
+        // It has no name that could be put there. The linker looks for the one that is there: what
         // has it already is the original.
+        life_->pin();
         link(path, path);
     }
 }

@@ -49,7 +49,8 @@ struct file_identity {
 
 struct image {
     void* handle = nullptr;
-    std::string soname;  // what DT_NEEDED entries of other images must say
+    std::string soname;      // what DT_NEEDED entries of other images must say
+    std::string other_name;  // or this, where they have the name of its file, which is none
 };
 
 class image_set {

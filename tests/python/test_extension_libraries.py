@@ -59,3 +59,65 @@ def test_the_python_of_ctypes_is_the_owner_s(library: pathlib.Path) -> None:
         interpreter.call("here = ctypes.pythonapi.PyInterpreterState_Get")
         interpreter.call("main.restype = here.restype = ctypes.c_void_p")
         assert interpreter.call("main() == here()")
+
+
+def test_a_library_known_only_by_its_file(tmp_path: pathlib.Path) -> None:
+    """Cython modules that are linked with each other (pysam's) have no soname, or another's."""
+    (tmp_path / "__init__.py").touch()
+    bare, renamed = "libbare.a-long-name.so", "librenamed.a-long-name.so"
+    compile_extension("library.c", tmp_path / bare, "-DNAME=bare_count")
+    compile_extension(
+        "library.c", tmp_path / renamed, "-DNAME=renamed_count", "-Wl,-soname,libother.so.1"
+    )
+    needs = ["-Wl,--no-as-needed", f"-l:{bare}", "-Wl,-rpath,$ORIGIN", f"-L{tmp_path}"]
+    compile_extension("library.c", tmp_path / "libuser.so", "-DNAME=user_count", *needs)
+    # The linker writes the soname down, so it is taken away for this, as patchelf would.
+    (tmp_path / "renamed").mkdir()
+    compile_extension("library.c", tmp_path / "renamed" / renamed, "-DNAME=renamed_count")
+    needs[1:3] = [f"-l:{renamed}", "-Wl,-rpath,$ORIGIN"]
+    needs[3] = f"-L{tmp_path / 'renamed'}"
+    compile_extension("library.c", tmp_path / "libsecond.so", "-DNAME=second_count", *needs)
+
+    def work(interpreter: allcores.Interpreter) -> object:
+        interpreter.call("import ctypes")
+        # One is loaded before it is needed, as by an import, and one when it is needed.
+        interpreter.call(f"bare = ctypes.CDLL({str(tmp_path / bare)!r})")
+        interpreter.call("for _ in range(5): bare.bare_count()")
+        interpreter.call(f"user = ctypes.CDLL({str(tmp_path / 'libuser.so')!r})")
+        interpreter.call(f"second = ctypes.CDLL({str(tmp_path / 'libsecond.so')!r})")
+        interpreter.call(f"renamed = ctypes.CDLL({str(tmp_path / renamed)!r})")
+        return interpreter.call(
+            "(user.bare_count(), user.user_count(), second.renamed_count(), "
+            "renamed.renamed_count())"
+        )
+
+    for _ in range(2):
+        assert at_once(3, work) == [(6, 1, 1, 2)] * 3
+
+
+def test_what_a_shared_library_needs(tmp_path: pathlib.Path) -> None:
+    """It may find that only through the RPATH of those who need it (faiss's OpenBLAS does)."""
+    package, libraries = tmp_path / "package", tmp_path / "package.libs"
+    package.mkdir()
+    libraries.mkdir()
+    (package / "__init__.py").touch()
+    soname = "libinner-5678.so.1"
+    compile_extension(
+        "library.c", libraries / soname, "-DNAME=inner_count", f"-Wl,-soname,{soname}"
+    )
+    needs = ["-Wl,--no-as-needed", f"-L{libraries}"]
+    blas = "libopenblas-5678.so.1"
+    compile_extension(
+        *("library.c", libraries / blas, "-DNAME=blas_count", f"-Wl,-soname,{blas}"),
+        *(*needs, f"-l:{soname}"),
+    )
+    compile_extension(
+        *("library.c", package / "libuser.so", "-DNAME=user_count", *needs, f"-l:{blas}"),
+        *("-Wl,--disable-new-dtags,-rpath,$ORIGIN/../package.libs", f"-Wl,-rpath-link,{libraries}"),
+    )
+
+    def work(interpreter: allcores.Interpreter) -> object:
+        interpreter.call(f"import ctypes; user = ctypes.CDLL({str(package / 'libuser.so')!r})")
+        return interpreter.call("(user.user_count(), user.blas_count(), user.inner_count())")
+
+    assert sorted(at_once(2, work)) == [(1, 1, 1), (1, 2, 2)]
