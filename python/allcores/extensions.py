@@ -119,32 +119,55 @@ def exec_dynamic(module: types.ModuleType, /) -> int:
 
 
 def create_builtin(spec: Any, /) -> types.ModuleType:
-    """As _imp.create_builtin, and faulthandler comes without what is the main interpreter's.
+    """As _imp.create_builtin, and some modules come without what is the main interpreter's.
 
-    CPython refuses it in other interpreters, as it keeps a file object in a C global. Packages
-    import it all the same (joblib, and with it scikit-learn).
+    CPython refuses them in other interpreters, as they keep objects in C globals. Packages import
+    them all the same: joblib, and with it scikit-learn, faulthandler; Ray tracemalloc.
     """
-    if spec.name != "faulthandler":
+    values = _STAND_INS.get(spec.name)
+    if values is None:
         return _create_builtin(spec)
-    module = ModuleType(spec.name, "faulthandler, of which only the main interpreter has all")
+    module = ModuleType(spec.name, f"{spec.name}, of which only the main interpreter has all")
 
     def refused(*arguments: Any, **keywords: Any) -> None:
-        raise RuntimeError("faulthandler belongs to the main interpreter")
+        raise RuntimeError(f"{spec.name.lstrip('_')} belongs to the main interpreter")
 
-    module.__dict__.update(dict.fromkeys(_FAULTHANDLER_FUNCTIONS, refused))
-    module.__dict__["is_enabled"] = lambda: False
+    for function, value in values.items():
+        module.__dict__[function] = refused if value is _REFUSED else _returning(value)
     return module
 
 
-_FAULTHANDLER_FUNCTIONS = (
-    "enable",
-    "disable",
-    "register",
-    "unregister",
-    "dump_traceback",
-    "dump_traceback_later",
-    "cancel_dump_traceback_later",
-)
+def _returning(value: Any) -> Callable[..., Any]:
+    return lambda *arguments, **keywords: value
+
+
+# What the functions of such modules return where they are not refused.
+_REFUSED = object()
+_STAND_INS: dict[str, dict[str, Any]] = {
+    "faulthandler": {
+        "is_enabled": False,
+        "enable": _REFUSED,
+        "disable": _REFUSED,
+        "register": _REFUSED,
+        "unregister": _REFUSED,
+        "dump_traceback": _REFUSED,
+        "dump_traceback_later": _REFUSED,
+        "cancel_dump_traceback_later": _REFUSED,
+    },
+    # As when it is not tracing.
+    "_tracemalloc": {
+        "is_tracing": False,
+        "get_traceback_limit": 1,
+        "get_traced_memory": (0, 0),
+        "get_tracemalloc_memory": 0,
+        "clear_traces": None,
+        "reset_peak": None,
+        "start": _REFUSED,
+        "stop": None,
+        "_get_object_traceback": None,
+        "_get_traces": (),
+    },
+}
 
 
 def _init_suffix(name: str) -> str:

@@ -1,5 +1,6 @@
 """How packages bring libraries, and how those find each other and come back to Python."""
 
+import _tracemalloc
 import pathlib
 import sys
 import textwrap
@@ -48,6 +49,18 @@ def test_ctypes_callbacks_from_a_library_s_threads(library: pathlib.Path) -> Non
 
     for _ in range(2):
         assert at_once(3, work) == [1000] * 3
+
+
+def test_tracemalloc_can_be_imported() -> None:
+    """CPython refuses it, as its tables are main's. Ray imports it."""
+    with allcores.Interpreter() as interpreter:
+        interpreter.call("import _tracemalloc, tracemalloc")
+        assert interpreter.call("tracemalloc.is_tracing()") is False
+        assert interpreter.call("tracemalloc.get_object_traceback(tracemalloc)") is None
+        with pytest.raises(RuntimeError, match="tracemalloc belongs to the main interpreter"):
+            interpreter.call("tracemalloc.start()")
+        interpreter.call(f"had = set(dir(_tracemalloc)) >= set({dir(_tracemalloc)!r})")
+        assert interpreter.call("had")
 
 
 @ctypes_is_a_file
