@@ -194,15 +194,37 @@ std::size_t elf_file::symbol_count() const {
     }
 }
 
+// The table of symbols, and where it is in the file.
+std::span<const ElfW(Sym)> elf_file::symbols(std::size_t& offset) const {
+    const std::size_t count = symbol_count();
+    if (count == 0 || symbols_ == 0) return {};
+    if (count > bytes_.size() / sizeof(ElfW(Sym))) throw elf_error("its symbols have no end");
+    offset = offset_of(symbols_, count * sizeof(ElfW(Sym)));
+    return {at<ElfW(Sym)>(offset, count), count};
+}
+
+std::vector<elf_file::unique_symbol> elf_file::unique_symbols() const {
+    std::vector<unique_symbol> found;
+    std::size_t table = 0;
+    const auto all = symbols(table);
+    for (std::size_t i = 0; i < all.size(); i++) {
+        const auto& symbol = all[i];
+        // A thread-local one is none that could be bound to another.
+        if (ELF64_ST_BIND(symbol.st_info) != STB_GNU_UNIQUE || symbol.st_shndx == SHN_UNDEF ||
+            ELF64_ST_TYPE(symbol.st_info) == STT_TLS) {
+            continue;
+        }
+        found.push_back({i, text(symbol.st_name), symbol.st_value});
+    }
+    return found;
+}
+
 std::vector<elf_file::patch> elf_file::make_unique_symbols_global() const {
     std::vector<patch> patches;
-    const std::size_t count = symbol_count();
-    if (count == 0 || symbols_ == 0) return patches;
-    if (count > bytes_.size() / sizeof(ElfW(Sym))) throw elf_error("its symbols have no end");
-    const std::size_t table = offset_of(symbols_, count * sizeof(ElfW(Sym)));
-    const auto* symbols = at<ElfW(Sym)>(table, count);
-    for (std::size_t i = 0; i < count; i++) {
-        const unsigned char info = symbols[i].st_info;
+    std::size_t table = 0;
+    const auto all = symbols(table);
+    for (std::size_t i = 0; i < all.size(); i++) {
+        const unsigned char info = all[i].st_info;
         if (ELF64_ST_BIND(info) != STB_GNU_UNIQUE) continue;
         const unsigned char global = ELF64_ST_INFO(STB_GLOBAL, ELF64_ST_TYPE(info));
         patches.push_back({table + i * sizeof(ElfW(Sym)) + offsetof(ElfW(Sym), st_info),

@@ -68,7 +68,14 @@ class elf_file {
     range constructors() const { return constructors_; }
     // What hides these from the linker, and those to be called at the end of the process.
     std::vector<patch> hide_constructors_and_destructors() const;
-    // What turns STB_GNU_UNIQUE symbols into ordinary global ones.
+    // Defined as STB_GNU_UNIQUE: the linker has one of each name for the whole process.
+    struct unique_symbol {
+        std::size_t index;  // in the table of symbols
+        std::string_view name;
+        std::uintptr_t address;  // from where the object is loaded
+    };
+    std::vector<unique_symbol> unique_symbols() const;
+    // What turns them into ordinary global ones.
     std::vector<patch> make_unique_symbols_global() const;
     // What makes `from`, as a name of this or of a needed file, into `to` of the same length.
     std::vector<patch> rename(std::string_view from, std::string_view to) const;
@@ -79,6 +86,7 @@ class elf_file {
     std::size_t offset_of(std::uint64_t address, std::size_t size) const;
     std::string_view text(std::uint64_t index) const;
     std::size_t symbol_count() const;
+    std::span<const ElfW(Sym)> symbols(std::size_t& offset) const;
     void read_life(const ElfW(Dyn) & entry, std::size_t offset);
     void read_dynamic(std::size_t offset, std::size_t size);
 

@@ -19,10 +19,12 @@ namespace allcores::interpreter {
 namespace {
 
 #if defined(__x86_64__)
+constexpr std::uint64_t binds_address = R_X86_64_64;  // with something added to it
 constexpr bool binds_function(std::uint64_t type) {
     return type == R_X86_64_JUMP_SLOT || type == R_X86_64_GLOB_DAT || type == R_X86_64_64;
 }
 #else
+constexpr std::uint64_t binds_address = R_AARCH64_ABS64;
 constexpr bool binds_function(std::uint64_t type) {
     return type == R_AARCH64_JUMP_SLOT || type == R_AARCH64_GLOB_DAT || type == R_AARCH64_ABS64;
 }
@@ -119,21 +121,34 @@ bool imports_any(const link_map& object, std::span<const char* const> names) {
     return false;
 }
 
-std::size_t bind_imports(const link_map& object, const elf_file& parts, const chooser& choose) {
+std::size_t bind_symbols(const link_map& object, const elf_file& parts, const chooser& choose) {
     const tables all(object);
     if (all.symbols == nullptr || all.strings == nullptr) return 0;
     closed_pages pages(object, parts.closed_after_relocation());
     std::size_t bound = 0;
     for (const auto& relocations : all.relocations) {
         for (const ElfW(Rela) & relocation : relocations) {
-            if (!binds_function(ELF64_R_TYPE(relocation.r_info))) continue;
-            const ElfW(Sym) & symbol = all.symbols[ELF64_R_SYM(relocation.r_info)];
-            if (symbol.st_shndx != SHN_UNDEF) continue;
-            void* target = choose(all.strings + symbol.st_name);
-            if (target == nullptr) continue;
+            const std::uint64_t type = ELF64_R_TYPE(relocation.r_info);
+            const std::size_t index = ELF64_R_SYM(relocation.r_info);
+            if (!binds_function(type) || index == 0) continue;
+            const ElfW(Sym) & symbol = all.symbols[index];
+            const bool defined = symbol.st_shndx != SHN_UNDEF;
+            // Its address is what its resolver returned.
+            if (defined && ELF64_ST_TYPE(symbol.st_info) == STT_GNU_IFUNC) continue;
             const std::uintptr_t place = object.l_addr + relocation.r_offset;
+            const std::uintptr_t addend =
+                type == binds_address ? static_cast<std::uintptr_t>(relocation.r_addend) : 0;
+            const std::uintptr_t now = *reinterpret_cast<const std::uintptr_t*>(place) - addend;
+            void* target = choose({
+                .name = all.strings + symbol.st_name,
+                .index = index,
+                .own = defined ? reinterpret_cast<void*>(object.l_addr + symbol.st_value) : nullptr,
+                .now = reinterpret_cast<void*>(now),
+            });
+            if (target == nullptr || target == reinterpret_cast<void*>(now)) continue;
             pages.open_for(place);
-            *reinterpret_cast<void**>(place) = target;
+            *reinterpret_cast<std::uintptr_t*>(place) =
+                reinterpret_cast<std::uintptr_t>(target) + addend;
             bound++;
         }
     }

@@ -17,15 +17,22 @@
 
 namespace allcores::interpreter {
 
-// For every imported name: what to bind it to, or null to leave it.
-using chooser = std::function<void*(std::string_view name)>;
+// A symbol that an object refers to through its tables.
+struct bound_symbol {
+    std::string_view name;
+    std::size_t index;  // in the object's table of symbols
+    void* own;          // its definition in the object itself; null when it is imported
+    void* now;          // what it is bound to
+};
+// For each: what to bind it to, or null to leave it.
+using chooser = std::function<void*(const bound_symbol& symbol)>;
 
 // Whether an object imports one of these names.
 bool imports_any(const link_map& object, std::span<const char* const> names);
 
-// Rebinds the imports of one object, and returns how many entries changed. Throws
+// Rebinds what one object refers to by name, and returns how many entries changed. Throws
 // std::system_error when its memory can't be made writable.
-std::size_t bind_imports(const link_map& object, const elf_file& parts, const chooser& choose);
+std::size_t bind_symbols(const link_map& object, const elf_file& parts, const chooser& choose);
 
 // Gives it the name of the file that it is a copy of, with a "/./" in it, so that nobody who opens
 // that file gets this instead: for libraries that ask where they are (dladdr), and for who reads

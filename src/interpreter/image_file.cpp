@@ -69,6 +69,11 @@ std::string unique_path(int descriptor) {
 
 }  // namespace
 
+bool is_path_of_image(std::string_view path) {
+    while (path.starts_with("//")) path.remove_prefix(1);
+    return path.starts_with("/proc/self/fd/") || path.starts_with("/dev/fd/");
+}
+
 mapped_file::mapped_file(const std::string& path)
     : descriptor_(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
     if (descriptor_ < 0) fail(path);

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "interpreter/elf_file.h"
@@ -33,6 +34,9 @@ class mapped_file {
     const std::byte* data_ = nullptr;
     std::size_t size_ = 0;
 };
+
+// Whether it is one of those that images are loaded with.
+bool is_path_of_image(std::string_view path);
 
 class image_file {
  public:

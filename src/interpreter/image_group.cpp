@@ -107,8 +107,8 @@ std::string another_name(const image_candidate& each) {
 
 }  // namespace
 
-void link_group(std::span<const std::shared_ptr<image_candidate>> group, const chooser& choose,
-                image_life& life) {
+void link_group(std::span<const std::shared_ptr<image_candidate>> group, unique_names& names,
+                const replacer& replace, image_life& life) {
     {
         const detached others_run;
         for (const auto& each : group) {
@@ -124,6 +124,7 @@ void link_group(std::span<const std::shared_ptr<image_candidate>> group, const c
     // The first leads to all others. The linker knows a file again by its inode.
     for (const auto& each : group) each->made.handle = link(each->copy->path(), each->path);
     // What goes wrong from here on leaves a loaded object, of which no code has run.
+    const originals others;
     std::vector<const link_map*> objects;
     for (const auto& each : group) {
         link_map* object = nullptr;
@@ -134,10 +135,18 @@ void link_group(std::span<const std::shared_ptr<image_candidate>> group, const c
         name_after(*object, each->path);
         const bool chosen = blas_is_chosen(each->made.handle);
         const bool knows_numbers = imports_any(*object, processor_number_functions);
-        bind_imports(*object, each->parts, [&](std::string_view name) {
-            void* other = each->openmp ? pool_replacement(*each->openmp, name) : nullptr;
-            if (other == nullptr && !chosen) other = processors_replacement(name, knows_numbers);
-            return other != nullptr ? other : choose(name);
+        const auto unique = names.add(*object, each->parts);
+        bind_symbols(*object, each->parts, [&](const bound_symbol& symbol) -> void* {
+            if (symbol.own == nullptr) {
+                void* other = each->openmp ? pool_replacement(*each->openmp, symbol.name) : nullptr;
+                if (other == nullptr && !chosen)
+                    other = processors_replacement(symbol.name, knows_numbers);
+                if (other == nullptr) other = replace(symbol.name);
+                if (other != nullptr) return other;
+            } else if (const auto found = unique.find(symbol.index); found != unique.end()) {
+                return found->second;
+            }
+            return own_symbol(each->made.handle, symbol, others);
         });
         each->made.other_name = another_name(*each);
         share_constants(*object, each->original, each->parts, each->patches, *each->copy);

@@ -6,6 +6,7 @@
 // Used by image_set, with its lock and the GIL.
 #pragma once
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -18,6 +19,7 @@
 #include "interpreter/image_binding.h"
 #include "interpreter/image_file.h"
 #include "interpreter/image_life.h"
+#include "interpreter/image_names.h"
 #include "interpreter/image_set.h"
 
 namespace allcores::interpreter {
@@ -51,7 +53,8 @@ void* link(const std::string& path, const std::string& original);
 // Makes the copies, links the first and with it the others, and binds what they import. Lets go of
 // the GIL meanwhile, but not while constructors run, as in CPython's own import. `life` knows of
 // them before their code runs. Throws image_error, std::system_error.
-void link_group(std::span<const std::shared_ptr<image_candidate>> group, const chooser& choose,
-                image_life& life);
+using replacer = std::function<void*(std::string_view name)>;  // of imported functions, or null
+void link_group(std::span<const std::shared_ptr<image_candidate>> group, unique_names& names,
+                const replacer& replace, image_life& life);
 
 }  // namespace allcores::interpreter

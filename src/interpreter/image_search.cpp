@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <system_error>
 
@@ -16,6 +17,17 @@ namespace {
 std::string folder_of(const std::string& path) {
     return std::filesystem::path(path).parent_path().string();
 }
+
+// Libraries that stay one for the process, each with its reason:
+//   thread-safe, with a pool of threads that is sized for the machine: MKL, OpenMP, TBB, and the
+//   system's BLAS (libblas and liblapack are whichever it has chosen);
+//   a language's run-time, which is made for all that a process runs;
+//   Python and the C library themselves.
+constexpr std::array shared_libraries = {
+    "libblas.so", "liblapack.so", "libmkl_",     "libgomp",   "libomp",   "libiomp",
+    "libtbb",     "libgfortran",  "libquadmath", "libstdc++", "libgcc_s", "libpython",
+    "libc.so",    "libm.so",      "libpthread",  "libdl.",    "librt.",   "ld-linux",
+};
 
 bool is_loaded(const std::string& path) {
     void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
@@ -45,6 +57,22 @@ void load_needed(const std::string& path, std::vector<std::string> inherited,
 }
 
 }  // namespace
+
+bool is_shared_library(std::string_view file_name) {
+    return std::ranges::any_of(shared_libraries,
+                               [&](const char* start) { return file_name.starts_with(start); });
+}
+
+std::string file_name_of(const std::string& path) {
+    return std::filesystem::path(path).filename().string();
+}
+
+bool comes_with_a_package(const std::string& path) {
+    std::error_code ignored;
+    const auto folder = folder_of(std::filesystem::canonical(path, ignored).string()) + "/";
+    return folder.contains("/site-packages/") || folder.contains("/dist-packages/") ||
+           access((folder + "__init__.py").c_str(), F_OK) == 0;
+}
 
 std::vector<std::string> folders_of(const elf_file& parts, const std::string& path) {
     std::vector<std::string> folders;

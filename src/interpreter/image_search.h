@@ -1,5 +1,5 @@
-// Where the dynamic linker would look for what a shared object needs: images are copies elsewhere,
-// so what they need is looked for here, and loaded before them.
+// Where the dynamic linker would look for what a shared object needs, and whose it is: images are
+// copies elsewhere, so what they need is looked for here, and loaded before them.
 //
 // Callable from any thread.
 #pragma once
@@ -11,6 +11,14 @@
 #include "interpreter/elf_file.h"
 
 namespace allcores::interpreter {
+
+// Of BLAS, OpenMP, the C library and others that all interpreters share, by the name of its file.
+bool is_shared_library(std::string_view file_name);
+
+// Not the system's: it is in a package's folder, or where packages are.
+bool comes_with_a_package(const std::string& path);
+
+std::string file_name_of(const std::string& path);
 
 // The folders of its own search path, with $ORIGIN filled in.
 std::vector<std::string> folders_of(const elf_file& parts, const std::string& path);

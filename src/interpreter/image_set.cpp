@@ -31,20 +31,9 @@ namespace {
 using data::checked;
 using data::ref;
 
-// Libraries that stay one for the process, each with its reason:
-//   thread-safe, with a pool of threads that is sized for the machine: MKL, OpenMP, TBB, and the
-//   system's BLAS (libblas and liblapack are whichever it has chosen);
-//   a language's run-time, which is made for all that a process runs;
-//   Python and the C library themselves.
-constexpr std::array shared_libraries = {
-    "libblas.so",  "liblapack.so", "libmkl_",  "libgomp",   "libomp",  "libiomp",    "libtbb",
-    "libgfortran", "libquadmath",  "libstdc++", "libgcc_s", "libpython", "libc.so", "libm.so",
-    "libpthread",  "libdl.",       "librt.",   "ld-linux",
-};
-
-// Libraries of the system, and of those above, that never call what an image gave them once the
-// call is over: no callbacks are kept, and no thread of theirs runs an image's code by itself.
-// Images that need another one are not unloaded, as nobody knows.
+// Libraries of the system, and of those that are shared, that never call what an image gave them
+// once the call is over: no callbacks are kept, and no thread of theirs runs an image's code by
+// itself. Images that need another one are not unloaded, as nobody knows.
 constexpr std::array forgetting_libraries = {
     "libopenblas", "libscipy_openblas", "libmkl_",   "libgomp",    "libomp",
     "libiomp",     "libblas",           "liblapack", "libcblas",   "libatlas",
@@ -55,33 +44,9 @@ constexpr std::array forgetting_libraries = {
     "libatomic.",  "libuuid.",          "libexpat.", "libffi.",
 };
 
-bool starts_as_one_of(std::string_view file_name, std::span<const char* const> starts) {
-    return std::ranges::any_of(starts,
-                               [&](const char* start) { return file_name.starts_with(start); });
-}
-
-bool is_shared_library(std::string_view file_name) {
-    return starts_as_one_of(file_name, shared_libraries);
-}
-
 bool keeps_nothing(std::string_view file_name) {
-    return starts_as_one_of(file_name, forgetting_libraries);
-}
-
-std::string folder_of(const std::string& path) {
-    return std::filesystem::path(path).parent_path().string();
-}
-
-std::string name_of(const std::string& path) {
-    return std::filesystem::path(path).filename().string();
-}
-
-// Not the system's: it is in a package's folder, or where packages are.
-bool comes_with_a_package(const std::string& path) {
-    std::error_code ignored;
-    const auto folder = folder_of(std::filesystem::canonical(path, ignored).string()) + "/";
-    return folder.contains("/site-packages/") || folder.contains("/dist-packages/") ||
-           access((folder + "__init__.py").c_str(), F_OK) == 0;
+    return std::ranges::any_of(forgetting_libraries,
+                               [&](const char* start) { return file_name.starts_with(start); });
 }
 
 thread_local const std::string* current_name = nullptr;  // of class naming
@@ -159,7 +124,7 @@ void* open_as_image(const char* name, int mode) noexcept {
     if (set == nullptr) return nullptr;
     try {
         void* handle = set->open_library(name, mode);
-        if (handle == nullptr && (mode & RTLD_NOLOAD) == 0 && !keeps_nothing(name_of(name)))
+        if (handle == nullptr && (mode & RTLD_NOLOAD) == 0 && !keeps_nothing(file_name_of(name)))
             set->life()->pin();
         return handle;
     } catch (...) {
@@ -169,6 +134,12 @@ void* open_as_image(const char* name, int mode) noexcept {
 void* open_in_image(const char* name, int mode) noexcept {
     if (void* handle = open_as_image(name, mode)) return handle;
     [[gnu::musttail]] return dlopen(name, mode);
+}
+
+// PyGILState_Check() in an image. CPython's says yes to every thread of a process that has had a
+// second interpreter, and those who ask (rapidgzip, PyTorch) then let go of a GIL they don't have.
+int has_the_gil() noexcept {
+    return PyThreadState_GetUnchecked() != nullptr ? 1 : 0;
 }
 
 constexpr const char* capsule_name = "allcores.image_set";
@@ -305,7 +276,8 @@ image_set::opened image_set::open(const std::string& path, const inherited_paths
         }
         // 3. Else it is linked now, with those that led back to it.
         const candidates group(making_.begin() + static_cast<std::ptrdiff_t>(depth), making_.end());
-        link_group(group, [&](std::string_view name) { return replacement(name); }, *life_);
+        link_group(
+            group, unique_names_, [&](std::string_view name) { return replacement(name); }, *life_);
         making_.erase(making_.begin() + static_cast<std::ptrdiff_t>(depth), making_.end());
         for (const auto& each : group) {
             if (!each->made.soname.empty())
@@ -321,7 +293,7 @@ image_set::opened image_set::open(const std::string& path, const inherited_paths
 }
 
 void* image_set::open_library(const std::string& path, int mode) {
-    if (is_shared_library(name_of(path))) return nullptr;
+    if (is_shared_library(file_name_of(path))) return nullptr;
     std::string found = path;
     if (!path.contains('/') || !comes_with_a_package(path)) {
         const auto copied = system_library_to_copy(path);
@@ -368,7 +340,7 @@ void image_set::prepare_needed(image_candidate& mine, std::string_view name,
         mine.rename(name, found->second);
     } else if (const auto path = system_library_to_copy(std::string(name))) {
         need_image(mine, name, *path, inherited);
-    } else if (!keeps_nothing(name_of(std::string(name)))) {
+    } else if (!keeps_nothing(file_name_of(std::string(name)))) {
         life_->pin();
     }
 }
@@ -393,7 +365,7 @@ void image_set::need_image(image_candidate& mine, std::string_view name, const s
 
 // `mine` uses a library that all interpreters share.
 void image_set::share_library(image_candidate& mine, const std::string& path) {
-    if (!keeps_nothing(name_of(path))) life_->pin();
+    if (!keeps_nothing(file_name_of(path))) life_->pin();
     try {
         if (const auto openmp = load_pool_library(path.c_str())) mine.openmp = openmp;
     } catch (const std::runtime_error& error) {

@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "interpreter/image_life.h"
+#include "interpreter/image_names.h"
 #include "interpreter/image_pools.h"
 
 namespace allcores::interpreter {
@@ -68,8 +69,8 @@ class image_set {
     // The image of a file, made when there is none yet. Throws image_error (the linker's message
     // included), elf_error when the file is none that could have an image.
     image open(const std::string& path);
-    // For a library that is opened by its path or name, in this mode of dlopen's: as open(), or null
-    // when it stays shared, as most of the system's do (interpreter/system_library.h).
+    // For a library that is opened by its path or name, in this mode of dlopen's: as open(), or
+    // null when it stays shared, as most of the system's do (interpreter/system_library.h).
     void* open_library(const std::string& path, int mode);
     // The next open() makes a new one: what failed half-way may have left anything in its globals.
     void forget(const std::string& path) noexcept;
@@ -132,6 +133,7 @@ class image_set {
     std::recursive_mutex mutex_;
     std::map<file_identity, image> images_;
     std::map<std::string, std::string, std::less<>> new_sonames_;  // by the old one
+    unique_names unique_names_;
     candidates making_;  // a file, what it needs, what that needs, until they are linked
     const std::shared_ptr<image_life> life_ = std::make_shared<image_life>();
     std::optional<std::size_t> owner_;  // its number as an image_owner, when it needed one

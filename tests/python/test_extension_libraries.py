@@ -6,7 +6,7 @@ import sys
 import textwrap
 
 import pytest
-from extension_files import at_once, compile_extension
+from extension_files import at_once, compile_extension, run_python
 
 import allcores
 
@@ -134,3 +134,65 @@ def test_what_a_shared_library_needs(tmp_path: pathlib.Path) -> None:
         return interpreter.call("(user.user_count(), user.blas_count(), user.inner_count())")
 
     assert sorted(at_once(2, work)) == [(1, 1, 1), (1, 2, 2)]
+
+
+@pytest.fixture(scope="module")
+def names(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A package with libuser.so, which needs libneeded-1234.so.1."""
+    package = tmp_path_factory.mktemp("names")
+    (package / "__init__.py").touch()
+    soname = "libneeded-1234.so.1"
+    compile_extension(
+        "names.cpp", package / soname, "-std=c++17", "-DNAME=needed", f"-Wl,-soname,{soname}"
+    )
+    compile_extension(
+        *("names.cpp", package / "libuser.so", "-std=c++17", "-DNAME=user"),
+        *("-Wl,--no-as-needed,-rpath,$ORIGIN", f"-L{package}", f"-l:{soname}"),
+    )
+    return package
+
+
+OPEN = """
+    import ctypes
+    user = ctypes.CDLL({user!r}, {mode})
+    needed = ctypes.CDLL({needed!r}, {mode})
+"""
+
+
+def test_unique_symbols_of_an_extension_and_its_libraries(names: pathlib.Path) -> None:
+    """They are one in each interpreter: QuantLib's settings, of both its parts, are such."""
+    paths = {"user": str(names / "libuser.so"), "needed": str(names / "libneeded-1234.so.1")}
+
+    def work(interpreter: allcores.Interpreter) -> object:
+        interpreter.call(textwrap.dedent(OPEN.format(**paths, mode=0)))
+        return interpreter.call("tuple(f() // 100 for f in (user.user, needed.needed) * 2)")
+
+    for _ in range(2):
+        assert at_once(3, work) == [(1, 2, 3, 4)] * 3
+
+
+def test_what_main_has_loaded_for_all(names: pathlib.Path) -> None:
+    """With RTLD_GLOBAL, as Kuzu does: its names come first in every later library, but no image."""
+    paths = {"user": str(names / "libuser.so"), "needed": str(names / "libneeded-1234.so.1")}
+    code = (
+        textwrap.dedent(OPEN.format(**paths, mode="ctypes.RTLD_GLOBAL"))
+        + f"""
+import allcores
+assert user.user() == 101
+for _ in range(3):
+    with allcores.Interpreter() as interpreter:
+        interpreter.call({textwrap.dedent(OPEN.format(**paths, mode=0))!r})
+        print(interpreter.call("(user.user(), needed.needed(), user.user())"))
+assert user.user() == 202
+"""
+    )
+
+    assert run_python(code, names).stdout == "(101, 201, 302)\n" * 3
+
+
+def test_only_who_has_the_gil_is_told_so(names: pathlib.Path) -> None:
+    """CPython says yes to all threads once there are interpreters (rapidgzip asks)."""
+    with allcores.Interpreter() as interpreter:
+        interpreter.call("import ctypes")
+        interpreter.call(f"library = ctypes.PyDLL({str(names / 'libuser.so')!r})")
+        assert interpreter.call("library.who_has_the_gil()") == 10
