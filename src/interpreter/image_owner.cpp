@@ -74,6 +74,7 @@ struct visit {
     PyThreadState* made;
     PyThreadState* before;
     visit* outer;
+    int again;  // how often it was ensured again when the thread had let go of the GIL
 };
 thread_local visit* innermost = nullptr;
 thread_local std::size_t staying_in = image_owner::capacity;  // that: in none
@@ -90,8 +91,12 @@ PyGILState_STATE ensure(std::size_t number) noexcept {
     // CPython's own way, so that its running loop, context and depth of recursion stay those of its
     // one state. Numbers of interpreters are never used twice, so this can't be another one.
     PyThreadState* last = PyGILState_GetThisThreadState();
-    if (last != nullptr && PyInterpreterState_GetID(PyThreadState_GetInterpreter(last)) == own.id)
-        return PyGILState_Ensure();
+    if (last != nullptr && PyInterpreterState_GetID(PyThreadState_GetInterpreter(last)) == own.id) {
+        const PyGILState_STATE before = PyGILState_Ensure();
+        if (before == PyGILState_UNLOCKED && innermost != nullptr && innermost->made == last)
+            innermost->again++;
+        return before;
+    }
     if (staying_in == number)
         own.running.enter_again();
     else if (!own.running.enter())
@@ -100,16 +105,28 @@ PyGILState_STATE ensure(std::size_t number) noexcept {
     auto* entry = static_cast<visit*>(PyMem_RawMalloc(sizeof(visit)));
     if (made == nullptr || entry == nullptr)
         Py_FatalError("no memory for a thread that enters an interpreter");
-    *entry = {made, PyThreadState_Swap(made), innermost};  // leaves the interpreter it was in
+    *entry = {made, PyThreadState_Swap(made), innermost, 0};  // leaves the interpreter it was in
     innermost = entry;
     return PyGILState_UNLOCKED;
 }
 
+// Whatever was ensured inside of a visit went CPython's own way and counted its state up. cffi does
+// so once more, to keep the state for the thread's next callback: that gets another one, as nobody
+// could tell when a thread that kept one comes back, and the owner could never end. (Its callbacks
+// inside of a visit count up by themselves: then Python is running further out.)
+bool is_at_its_end(const visit& entry, PyGILState_STATE before) noexcept {
+    if (entry.made->gilstate_counter == 1) return true;
+    if (before != PyGILState_UNLOCKED || entry.again > 0) return false;
+    PyFrameObject* running = PyThreadState_GetFrame(entry.made);
+    Py_XDECREF(running);
+    return running == nullptr;
+}
+
 void release(std::size_t number, PyGILState_STATE before) noexcept {
     visit* entry = innermost;
-    // Whatever was ensured inside of a visit went CPython's own way and counted its state up.
-    if (entry == nullptr || entry->made != PyThreadState_GetUnchecked() ||
-        entry->made->gilstate_counter != 1) {
+    const bool is_ours = entry != nullptr && entry->made == PyThreadState_GetUnchecked();
+    if (!is_ours || !is_at_its_end(*entry, before)) {
+        if (is_ours && before == PyGILState_UNLOCKED && entry->again > 0) entry->again--;
         PyGILState_Release(before);
         return;
     }

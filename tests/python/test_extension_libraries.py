@@ -196,3 +196,22 @@ def test_only_who_has_the_gil_is_told_so(names: pathlib.Path) -> None:
         interpreter.call("import ctypes")
         interpreter.call(f"library = ctypes.PyDLL({str(names / 'libuser.so')!r})")
         assert interpreter.call("library.who_has_the_gil()") == 10
+
+
+def test_threads_that_keep_a_state(tmp_path: pathlib.Path) -> None:
+    """An interpreter that had cffi's callbacks from a library's threads ends (pynng's did not)."""
+    (tmp_path / "__init__.py").touch()
+    compile_extension("keeper.c", tmp_path / "libkeeper.so", "-pthread")
+    code = f"""
+    import allcores
+    for _ in range(3):
+        with allcores.Interpreter() as interpreter:
+            interpreter.call("import ctypes; seen = []")
+            interpreter.call("library = ctypes.PyDLL({str(tmp_path / "libkeeper.so")!r})")
+            interpreter.call("note = ctypes.py_object(lambda: seen.append(1))")
+            interpreter.call("library.from_threads(note)")
+            assert interpreter.call("len(seen)") == 30
+            assert interpreter.destroy()
+    print("done")
+    """
+    assert run_python(code, tmp_path).stdout == "done\n"
