@@ -158,6 +158,7 @@ def test_all_are_here() -> None:
     others = {"cloudpickle"}
     modules = {"pillow": "PIL", "scikit-learn": "sklearn", "pyyaml": "yaml", "pyzmq": "zmq"}
     modules |= {"rpds-py": "rpds", "grpcio": "grpc", "psycopg2-binary": "psycopg2"}
+    modules |= {"opencv-python-headless": "cv2", "pynacl": "nacl"}
     for line in (HERE / "requirements.txt").read_text().splitlines():
         name = line.partition("==")[0].partition("[")[0]
         if name and not name.startswith("#") and name not in others:
