@@ -33,13 +33,28 @@ stage_python() {
   for version in "${versions[@]}"; do run_pytest "$version" "${folders[@]}"; done
 }
 
-# Packages from PyPI, each in a process of its own.
+# Packages from PyPI, each in a process of its own, and on one Python the quick ones of their own tests.
 stage_packages() {
+  local version folders
+  for version in "${versions[@]}"; do
+    folders=("$top/tests/packages")
+    ALLCORES_PACKAGES=$("$top/tools/packages" "$version")
+    if [ "$version" = 3.14 ]; then
+      folders+=("$top/tests/conformance/packages")
+      ALLCORES_SUITES=$("$top/tools/packages" "$version" tests/conformance/packages)
+    fi
+    export ALLCORES_PACKAGES ALLCORES_SUITES ALLCORES_SUITES_SHORT=1
+    run_pytest "$version" "${folders[@]}" --durations 5
+  done
+}
+
+# Only on demand, as it takes long: all of packages' own tests that are chosen. Says how many passed.
+stage_suites() {
   local version
   for version in "${versions[@]}"; do
-    ALLCORES_PACKAGES=$("$top/tools/packages" "$version")
-    export ALLCORES_PACKAGES
-    run_pytest "$version" "$top/tests/packages" --durations 5
+    ALLCORES_SUITES=$("$top/tools/packages" "$version" tests/conformance/packages)
+    export ALLCORES_SUITES
+    run_pytest "$version" "$top/tests/conformance/packages" -rP --durations 0 -o faulthandler_timeout=0
   done
 }
 
