@@ -9,7 +9,7 @@ from typing import Any
 
 import _peers
 import _processes
-import _servers
+import _running
 
 
 @dataclasses.dataclass
@@ -25,7 +25,7 @@ class Measurement:
     generator: dict[str, Any]  # all that the generator printed
 
 
-def run(running: _servers.Running, kind: str, **options: object) -> Measurement:
+def run(running: _running.Running, kind: str, **options: object) -> Measurement:
     """One slice of load: `kind` is "closed" or "open", the options are those of benchmarks/load.
 
     Raises ServerError when the server ends or refuses connections meanwhile.
@@ -47,7 +47,7 @@ def run(running: _servers.Running, kind: str, **options: object) -> Measurement:
             try:
                 seconds = _processes.CpuTime.of(running.pids()).since(before)
             except (OSError, RuntimeError) as error:
-                raise _servers.ServerError(f"{error}: {running.last_words()}") from error
+                raise _running.ServerError(f"{error}: {running.last_words()}") from error
         else:
             line = ""
         problem = generator.communicate()[1].strip()
@@ -56,7 +56,7 @@ def run(running: _servers.Running, kind: str, **options: object) -> Measurement:
             generator.kill()
         generator.wait()
     if generator.returncode != 0 or not line:
-        raise _servers.ServerError(f"{problem}: {running.last_words()}")
+        raise _running.ServerError(f"{problem}: {running.last_words()}")
     found = json.loads(line)
     cheap = found["cheap"]
     return Measurement(

@@ -137,10 +137,24 @@ def draw_uneven(record: dict[str, Any], name: str) -> None:
     panels(record, name, heading, what, 3, log=True)
 
 
+def draw_extensions(record: dict[str, Any], name: str) -> None:
+    what: dict[str, dict[str, float]] = {}
+    for workers, rows in record["data"]["extensions"].items():
+        for way in ("tree", "product"):
+            what[f"{way}, {workers} workers: CPU µs a request"] = field(rows, f"{way}_cpu_us")
+            what[f"{way}, {workers} workers: p99 ms"] = field(rows, f"{way}_p99_us", 1e-3)
+        what[f"{workers} workers: memory, MiB"] = field(rows, "all_memory_mib")
+        what[f"{workers} workers: first answer after, s"] = field(rows, "first_answer")
+    panels(record, name, "A nearest-neighbour search by NumPy and scikit-learn (less is better)",
+           what, 2)  # fmt: skip
+
+
 def main() -> None:
     path = pathlib.Path(sys.argv[1])
     record = json.loads(path.read_text())
-    (draw_http if "cases" in record["data"] else draw_uneven)(record, path.stem)
+    data = record["data"]
+    draw = {"cases": draw_http, "extensions": draw_extensions}
+    next((draw[key] for key in draw if key in data), draw_uneven)(record, path.stem)
 
 
 if __name__ == "__main__":

@@ -1,28 +1,18 @@
-"""The servers under test: how each is started, and one that is running."""
+"""The servers under test: how each is started."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import http.client
 import os
 import pathlib
 import shutil
-import signal
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterable
-from typing import IO
 
 import _peers
-import _processes
 import _report as report
 
 APPS = report.TOP / "benchmarks" / "apps"
-LOGS = report.TOP / "build" / "benchmark-logs"
-START_SECONDS = 20.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +24,8 @@ class Server:
     command: Callable[[int, int | None], list[str]]
     folder: pathlib.Path = APPS
     runs_python: bool = True
+    first: tuple[str, bytes] = ("/", b"Hello, World!")  # what is asked at the start, its answer
+    environment: tuple[tuple[str, str], ...] = ()  # variables besides those of this process
 
 
 def _peer(name: str, command: Callable[[int, int], list[str]]) -> Server:
@@ -46,16 +38,19 @@ def _peer(name: str, command: Callable[[int, int], list[str]]) -> Server:
 # (see Running.freeze), so these checks are off or lenient.
 
 
-def _uvicorn(port: int, workers: int) -> list[str]:
-    return [
-        *_peers.tool("uvicorn", "asgi_app:app"), "--port", str(port), "--workers", str(workers),
-        "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning",
-        "--timeout-worker-healthcheck", "3600",
+# All take the beginning of their applications' names: "" for those of ./bench http.
+
+
+def _uvicorn(prefix: str) -> Callable[[int, int], list[str]]:
+    return lambda port, workers: [
+        *_peers.tool("uvicorn", f"{prefix}asgi_app:app"), "--port", str(port),
+        "--workers", str(workers), "--loop", "uvloop", "--http", "httptools", "--no-access-log",
+        "--log-level", "warning", "--timeout-worker-healthcheck", "3600",
     ]  # fmt: skip
 
 
-def _granian(interface: str) -> Callable[[int, int], list[str]]:
-    module = "rsgi_app" if interface == "rsgi" else f"{interface}_app"
+def _granian(interface: str, prefix: str = "") -> Callable[[int, int], list[str]]:
+    module = f"{prefix}{interface}_app"
     loop = [] if interface == "wsgi" else ["--loop", "uvloop"]
     return lambda port, workers: [
         *_peers.tool("granian", f"{module}:app"), "--interface", interface, "--port", str(port),
@@ -77,9 +72,20 @@ def _gunicorn(application: str, *options: str) -> Callable[[int, int], list[str]
     ]  # fmt: skip
 
 
-def _allcores(port: int, workers: int | None) -> list[str]:
-    count = [] if workers is None else [str(workers)]
-    return [python_for_servers(), "allcores_main.py", str(port), *count]
+def _gunicorn_threads(prefix: str = "", *more: str) -> Callable[[int, int], list[str]]:
+    return _gunicorn(f"{prefix}wsgi_app:app", "-k", "gthread", "--threads", "4", *more)
+
+
+def _pyronova(prefix: str = "") -> Callable[[int, int], list[str]]:
+    return lambda port, workers: _peers.python(f"{prefix}pyronova_main.py", str(port), str(workers))
+
+
+def _allcores(prefix: str = "") -> Callable[[int, int | None], list[str]]:
+    def command(port: int, workers: int | None) -> list[str]:
+        count = [] if workers is None else [str(workers)]
+        return [python_for_servers(), f"{prefix}allcores_main.py", str(port), *count]
+
+    return command
 
 
 def python_for_servers() -> str:
@@ -107,143 +113,48 @@ def own_copy_of_python() -> None:
 def all_servers() -> list[Server]:
     """Ours first, then the peers, then the ceiling."""
     return [
-        Server("allcores", "ours", _allcores),
+        Server("allcores", "ours", _allcores()),
         _peer("fastpysgi wsgi", _fastpysgi("wsgi")),
         _peer("fastpysgi asgi", _fastpysgi("asgi")),
-        _peer("pyronova", lambda port, n: _peers.python("pyronova_main.py", str(port), str(n))),
+        _peer("pyronova", _pyronova()),
         _peer("granian wsgi", _granian("wsgi")),
         _peer("granian rsgi", _granian("rsgi")),
         _peer("granian asgi", _granian("asgi")),
-        _peer("uvicorn", _uvicorn),
+        _peer("uvicorn", _uvicorn("")),
         _peer("aiohttp", _gunicorn("aiohttp_app:app", "-k", "aiohttp.GunicornUVLoopWebWorker")),
-        _peer("gunicorn", _gunicorn("wsgi_app:app", "-k", "gthread", "--threads", "4")),
+        _peer("gunicorn", _gunicorn_threads()),
         Server("C++ ceiling", "ceiling", _peers.ceiling_command, report.TOP, runs_python=False),
     ]
 
 
-class ServerError(Exception):
-    """A server that did not start or did not do its work; the text says what it printed."""
+def extension_servers(first: tuple[str, bytes]) -> list[Server]:
+    """Ours, then the peers, for the search of examples/neighbours. Each peer is there twice: as it
+    is by itself, and with one thread for each worker's BLAS and OpenMP.
+    """
+    prefix = "neighbours_"
+    peers = [
+        _peer("pyronova", _pyronova(prefix)),
+        _peer("granian wsgi", _granian("wsgi", prefix)),
+        _peer("granian rsgi", _granian("rsgi", prefix)),
+        _peer("granian asgi", _granian("asgi", prefix)),
+        _peer("uvicorn", _uvicorn(prefix)),
+        _peer("gunicorn", _gunicorn_threads(prefix)),
+        _peer("gunicorn preload", _gunicorn_threads(prefix, "--preload")),
+    ]
+    one_thread = (("OPENBLAS_NUM_THREADS", "1"), ("OMP_NUM_THREADS", "1"))
+    tuned = [
+        dataclasses.replace(one, name=f"{one.name}, 1 thread", environment=one_thread)
+        for one in peers
+    ]
+    servers = [Server("allcores", "ours", _allcores(prefix)), *peers, *tuned]
+    return [dataclasses.replace(one, first=first) for one in servers]
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _fetch(port: int, path: str) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", path)
-        response = connection.getresponse()
-        return response.status, response.read()
-    finally:
-        connection.close()
-
-
-class Running:
-    """A server that answers; a context manager that ends with all of its processes gone."""
-
-    def __init__(self, server: Server, workers: int | None) -> None:
-        self.server = server
-        self.workers = workers
-        self.port = _free_port()
-        LOGS.mkdir(parents=True, exist_ok=True)
-        self._log = LOGS / (server.name.replace(" ", "-").replace("+", "p") + ".log")
-        self._keeper: subprocess.Popen[bytes] | None = None
-        try:
-            command = server.command(self.port, workers)
-            with self._log.open("wb") as log:
-                self._keeper = self._start(command, log)
-            self._wait_until_it_answers()
-        except BaseException:
-            self.stop()
-            raise
-
-    def _start(self, command: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
-        keeper = str(pathlib.Path(__file__).with_name("_keeper.py"))
-        return subprocess.Popen(
-            [sys.executable, keeper, str(os.getpid()), *command],
-            cwd=self.server.folder,
-            # As installed, with their bytecode: a server that compiles all its modules in every
-            # worker needs a quarter more memory.
-            env={k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C reaches the benchmark only, which then stops all
-        )
-
-    def _wait_until_it_answers(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        last = "no answer"
-        while time.monotonic() < deadline:
-            if self._keeper is None or self._keeper.poll() is not None:
-                raise ServerError(f"did not start: {self.last_words()}")
-            try:
-                status, body = _fetch(self.port, "/")
-            except (OSError, http.client.HTTPException) as error:
-                last = repr(error)
-                time.sleep(0.02)
-                continue
-            if (status, body) == (200, b"Hello, World!"):
-                self._wait_for_the_other_workers()
-                return
-            last = f"GET / gave {status} {body[:80]!r}"
-        raise ServerError(f"{last} after {START_SECONDS:.0f} s: {self.last_words()}")
-
-    def _wait_for_the_other_workers(self) -> None:
-        """One answered: wait until no more come and all are idle; 3 s at most, some never are."""
-        deadline = time.monotonic() + 3
-        before: tuple[list[int], _processes.CpuTime] | None = None
-        while time.monotonic() < deadline:
-            pids = self.pids()
-            used = _processes.CpuTime.of(pids)
-            if before is not None and before[0] == pids and used.since(before[1]) < 0.02:
-                return
-            before = pids, used
-            time.sleep(0.3)
-
-    def last_words(self) -> str:
-        """The last line that the server printed and that says something."""
-        try:
-            lines = self._log.read_text(errors="replace").split("\n")
-        except OSError:
-            return ""
-        return next((line.strip() for line in reversed(lines) if line.strip()), "printed nothing")
-
-    def pids(self) -> list[int]:
-        return _processes.descendants(self._keeper.pid) if self._keeper else []
-
-    def freeze(self) -> None:
-        """Stop all its processes from running, so that an idle server takes nothing from others."""
-        self._signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        self._signal(signal.SIGCONT)
-
-    def _signal(self, number: signal.Signals) -> None:
-        # Those that watch over others started first: they stop first and go on last.
-        for pid in sorted(self.pids(), reverse=number == signal.SIGCONT):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
-
-    def stop(self) -> None:
-        if self._keeper is None:
-            return
-        self._keeper.terminate()
-        self._keeper.wait()
-        self._keeper = None
-
-    def __enter__(self) -> Running:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.stop()
+def having(servers: list[Server], words: list[str]) -> list[Server]:
+    """The servers whose name contains one of `words`, all without any."""
+    return [one for one in servers if not words or any(word in one.name for word in words)]
 
 
 def chosen(only: Iterable[str]) -> list[Server]:
-    """The servers whose name contains one of `only`, all without any."""
-    words = list(only)
-    servers = all_servers()
-    return [one for one in servers if not words or any(word in one.name for word in words)]
+    """Those of `./bench http` whose name contains one of `only`, all without any."""
+    return having(all_servers(), list(only))

@@ -7,6 +7,7 @@ import statistics
 
 import _load
 import _report as report
+import _running
 import _servers
 
 
@@ -34,7 +35,7 @@ def main() -> None:
     policies = ["allcores", "cpython"]
     found: dict[str, list[_load.Measurement]] = {policy: [] for policy in policies}
     running = {
-        policy: _servers.Running(server(policy, options.workers), None) for policy in policies
+        policy: _running.Running(server(policy, options.workers), None) for policy in policies
     }
     try:
         for one in running.values():

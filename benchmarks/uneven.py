@@ -12,6 +12,7 @@ import _load
 import _peers
 import _plot
 import _report as report
+import _running
 import _servers
 
 FIELDS = ("p50_us", "p90_us", "p99_us")
@@ -41,12 +42,12 @@ def measure(
         running = []
         for server in servers:
             try:
-                one = stack.enter_context(_servers.Running(server, arguments.workers))
+                one = stack.enter_context(_running.Running(server, arguments.workers))
                 _load.run(one, "closed", path="/", body="Hello, World!", seconds=0.5)
                 _load.run(one, "open", **options, seconds=1)
                 one.freeze()
                 running.append(one)
-            except (_servers.ServerError, OSError, RuntimeError) as error:
+            except (_running.ServerError, OSError, RuntimeError) as error:
                 fail(server, error)
         for turn in range(arguments.rounds):
             first = turn % max(1, len(running))
@@ -60,7 +61,7 @@ def measure(
                     found = _load.run(
                         one, "open", **options, seconds=arguments.seconds, seed=turn + 1
                     )
-                except _servers.ServerError as error:
+                except _running.ServerError as error:
                     fail(one.server, error)
                     continue
                 one.freeze()

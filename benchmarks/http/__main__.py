@@ -18,6 +18,7 @@ import _peers
 import _plot
 import _processes
 import _report as report
+import _running
 import _servers
 
 TEXT = "Hello, World!"
@@ -68,7 +69,7 @@ class Run:
         self.failed[server.name] = str(error)
         print(f"\r{server.name}: {error}\033[K", file=sys.stderr)
 
-    def warm(self, running: _servers.Running, asked: list[Case], seconds: float) -> None:
+    def warm(self, running: _running.Running, asked: list[Case], seconds: float) -> None:
         for case in {case.path: case for case in asked}.values():
             _load.run(running, "closed", path=case.path, body=case.body, seconds=seconds)
 
@@ -76,7 +77,7 @@ class Run:
         """Each server on its own, with so many workers as asked for, after some load."""
         for server in self.servers:
             try:
-                with _servers.Running(server, self.arguments.memory_workers) as running:
+                with _running.Running(server, self.arguments.memory_workers) as running:
                     self.warm(running, asked, 0.7)
                     pids = running.pids()
                     self.memory[server.name] = _processes.memory_mib(pids)
@@ -85,28 +86,28 @@ class Run:
                     time.sleep(1)
                     used = _processes.CpuTime.of(pids).since(before)
                     self.idle[server.name] = used * 100
-            except (_servers.ServerError, OSError, RuntimeError) as error:
+            except (_running.ServerError, OSError, RuntimeError) as error:
                 self.fail(server, error)
 
     def measure_load(self, asked: list[Case]) -> None:
         """All servers up, frozen but for the one under load; rounds over cases and servers."""
         with contextlib.ExitStack() as stack:
-            running: dict[str, _servers.Running] = {}
+            running: dict[str, _running.Running] = {}
             for server in self.servers:
                 if server.name in self.failed:
                     continue
                 try:
-                    one = stack.enter_context(_servers.Running(server, None))
+                    one = stack.enter_context(_running.Running(server, None))
                     self.warm(one, asked, 0.5)
                     one.freeze()
                     running[server.name] = one
-                except (_servers.ServerError, OSError, RuntimeError) as error:
+                except (_running.ServerError, OSError, RuntimeError) as error:
                     self.fail(server, error)
             for turn in range(self.arguments.rounds):
                 for case in asked:
                     self.measure_case(case, list(running.values()), turn)
 
-    def measure_case(self, case: Case, running: list[_servers.Running], turn: int) -> None:
+    def measure_case(self, case: Case, running: list[_running.Running], turn: int) -> None:
         total = self.arguments.rounds
         report.progress(f"round {turn + 1} of {total}: {case.name}")
         first = turn % max(1, len(running))
@@ -124,7 +125,7 @@ class Run:
                     depth=case.depth,
                     seconds=self.arguments.seconds,
                 )
-            except _servers.ServerError as error:
+            except _running.ServerError as error:
                 self.fail(one.server, error)
                 continue
             one.freeze()

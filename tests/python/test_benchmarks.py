@@ -98,7 +98,7 @@ def test_a_full_run_fills_in_the_page(
     assert {"**Reading**", "| short | 1.50 |"} <= set(lines) and "old" not in lines
 
 
-@pytest.mark.parametrize("script", ["http", "uneven.py"])
+@pytest.mark.parametrize("script", ["http", "uneven.py", "extensions.py"])
 def test_the_command_lines_explain_themselves(script: str) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "error", str(BENCHMARKS / script), "--help"],
@@ -246,3 +246,51 @@ def test_a_tree_of_processes_is_seen_whole_and_ends_whole(tmp_path: pathlib.Path
         keeper.terminate()
         assert keeper.wait(timeout=30) == 0
     assert not pathlib.Path(f"/proc/{worker}").exists()
+
+
+def test_memory_files_count_beyond_what_is_mapped() -> None:
+    """Of 8 MiB in a memory file one page is mapped: the rest is in no PSS, but held."""
+    sys.path.insert(0, str(BENCHMARKS))
+    try:
+        import _processes
+    finally:
+        sys.path.remove(str(BENCHMARKS))
+    program = (
+        "import mmap, os, sys\n"
+        "file = os.memfd_create('held')\n"
+        "os.write(file, b'x' * (8 << 20))\n"
+        "page = mmap.mmap(file, mmap.PAGESIZE)\n"
+        "page[0]\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        try:
+            held = _processes.unmapped_mib([child.pid])
+        except PermissionError:
+            pytest.skip("only the superuser may look at another process's files")
+        finally:
+            child.communicate("")
+        assert 7.9 < held < 8.1
+
+
+def test_the_goals_of_extensions_are_ratios_below_one_when_we_are_ahead() -> None:
+    sys.path.insert(0, str(BENCHMARKS))
+    try:
+        import extensions
+    finally:
+        sys.path.remove(str(BENCHMARKS))
+    less = ["all_memory_mib", "first_answer", "tree_p99_us", "tree_cpu_us", "product_p99_us",
+            "product_cpu_us"]  # fmt: skip
+    more = ["tree_rate", "product_rate"]
+    rows = {
+        name: dict.fromkeys(less, size) | dict.fromkeys(more, 100 / size)
+        for name, size in (("allcores", 5.0), ("uvicorn", 20.0), ("granian rsgi, 1 thread", 10.0),
+                           ("gunicorn preload", 1.0))
+    }  # fmt: skip
+    assert [line[1] for line in extensions.goals(rows, 2)] == [0.5] * 8
+    assert extensions.goals({"allcores": rows["allcores"]}, 2) == []
