@@ -35,7 +35,6 @@ constexpr std::array untraceable = {
     "getaddrinfo_a",
     "clone",
     "clone3",
-    "pthread_atfork",
     "_ZNSt6thread15_M_start_threadESt10shared_ptrINS_10_Impl_baseEE",
     "_ZNSt6thread15_M_start_threadESt10shared_ptrINS_10_Impl_baseEEPFvvE",
 };

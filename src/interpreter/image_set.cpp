@@ -382,6 +382,7 @@ void* image_set::replacement(std::string_view name) {
     if (name == "__register_atfork" || name == "pthread_atfork")
         return reinterpret_cast<void*>(forget_fork_handlers);
     if (name == "Py_AtExit") return reinterpret_cast<void*>(at_python_end);
+    if (name == "PyGILState_Check") return reinterpret_cast<void*>(has_the_gil);
     if (name == "dlopen") return reinterpret_cast<void*>(open_in_image);
     if (name == "PyModule_Create2") return reinterpret_cast<void*>(create_module);
     if (name == "PyModule_FromDefAndSpec2") return reinterpret_cast<void*>(module_from_definition);

@@ -109,7 +109,7 @@ def test_a_library_known_only_by_its_file(tmp_path: pathlib.Path) -> None:
 
 
 def test_what_a_shared_library_needs(tmp_path: pathlib.Path) -> None:
-    """It may find that only through the RPATH of those who need it (faiss's OpenBLAS does)."""
+    """It may find that only through the RPATH of those who need it (auditwheel's older wheels do)."""
     package, libraries = tmp_path / "package", tmp_path / "package.libs"
     package.mkdir()
     libraries.mkdir()
@@ -119,19 +119,19 @@ def test_what_a_shared_library_needs(tmp_path: pathlib.Path) -> None:
         "library.c", libraries / soname, "-DNAME=inner_count", f"-Wl,-soname,{soname}"
     )
     needs = ["-Wl,--no-as-needed", f"-L{libraries}"]
-    blas = "libopenblas-5678.so.1"
+    shared = "libtbb-5678.so.1"
     compile_extension(
-        *("library.c", libraries / blas, "-DNAME=blas_count", f"-Wl,-soname,{blas}"),
+        *("library.c", libraries / shared, "-DNAME=shared_count", f"-Wl,-soname,{shared}"),
         *(*needs, f"-l:{soname}"),
     )
     compile_extension(
-        *("library.c", package / "libuser.so", "-DNAME=user_count", *needs, f"-l:{blas}"),
+        *("library.c", package / "libuser.so", "-DNAME=user_count", *needs, f"-l:{shared}"),
         *("-Wl,--disable-new-dtags,-rpath,$ORIGIN/../package.libs", f"-Wl,-rpath-link,{libraries}"),
     )
 
     def work(interpreter: allcores.Interpreter) -> object:
         interpreter.call(f"import ctypes; user = ctypes.CDLL({str(package / 'libuser.so')!r})")
-        return interpreter.call("(user.user_count(), user.blas_count(), user.inner_count())")
+        return interpreter.call("(user.user_count(), user.shared_count(), user.inner_count())")
 
     assert sorted(at_once(2, work)) == [(1, 1, 1), (1, 2, 2)]
 

@@ -6,7 +6,9 @@ import pathlib
 from collections.abc import Iterator
 
 import pytest
-from extension_files import compile_extension, run_python
+from extension_files import EXTENSION, compile_extension, run_python
+
+import allcores
 
 
 @pytest.fixture(scope="module")
@@ -118,8 +120,8 @@ def test_an_image_is_told_its_share_of_the_processors(
 def test_the_system_s_blas_is_sized_too(folder: pathlib.Path, tmp_path: pathlib.Path) -> None:
     """Debian's libblas.so.3 is whichever is chosen; OpenBLAS's needs libopenblas, no more."""
     compile_extension("blas.c", tmp_path / "libchosen.so.0", "-Wl,-soname,libchosen.so.0")
-    for name in ("bundled", "openblas"):
-        soname = {"bundled": "libblas.so.9", "openblas": "liblapack.so.9"}[name]
+    for name in ("bundled", "tbb"):
+        soname = {"bundled": "libblas.so.9", "tbb": "liblapack.so.9"}[name]
         options = (f"-Wl,-soname,{soname}", f"-L{tmp_path}", "-Wl,--no-as-needed")
         target = tmp_path / soname
         compile_extension(
