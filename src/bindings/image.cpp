@@ -5,6 +5,7 @@
 #include "data/guarded.h"
 #include "interpreter/elf_file.h"
 #include "interpreter/image_module.h"
+#include "interpreter/image_parsers.h"
 #include "interpreter/image_set.h"
 
 namespace allcores::bindings {
@@ -122,6 +123,7 @@ PyMethodDef methods[] = {
 }  // namespace
 
 int add_image(PyObject* module) {
+    if (PyInterpreterState_Get() == PyInterpreterState_Main()) interpreter::find_parsers();
     return PyModule_AddFunctions(module, methods);
 }
 

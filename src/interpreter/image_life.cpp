@@ -13,6 +13,7 @@
 #include "interpreter/image_calls.h"
 #include "interpreter/image_keys.h"
 #include "interpreter/image_owner.h"
+#include "interpreter/image_parsers.h"
 #include "interpreter/image_stacks.h"
 #include "interpreter/image_threads.h"
 
@@ -61,7 +62,10 @@ void image_life::add(void* handle, const link_map& object, const elf_file& parts
 }
 
 void image_life::imports(std::string_view name) noexcept {
-    if (std::ranges::find(untraceable, name) != untraceable.end()) pin();
+    if (std::ranges::find(untraceable, name) != untraceable.end() ||
+        (name.starts_with("_PyArg_") && !parsers_are_known())) {
+        pin();
+    }
 }
 
 void image_life::pin() noexcept {
@@ -113,6 +117,7 @@ image_life::rest image_life::unload() noexcept {
         const std::lock_guard lock(mutex_);
         handles.swap(handles_);
     }
+    forget_parsers(image_calls::ranges_of(*this));
     image_calls::remove(*this, handles);
     for (auto handle = handles.rbegin(); handle != handles.rend(); ++handle) dlclose(*handle);
     // 3. What their own allocators had.

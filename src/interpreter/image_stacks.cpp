@@ -1,6 +1,8 @@
 #include "interpreter/image_stacks.h"
 
 #include <dirent.h>
+#include <pthread.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -55,6 +57,20 @@ std::vector<std::uintptr_t> read_stack(std::uintptr_t top) {
 }
 
 }  // namespace
+
+void clear_stack() noexcept {
+    pthread_attr_t attributes;
+    if (pthread_getattr_np(pthread_self(), &attributes) != 0) return;
+    void* lowest = nullptr;
+    std::size_t size = 0;
+    pthread_attr_getstack(&attributes, &lowest, &size);
+    pthread_attr_destroy(&attributes);
+    const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+    // What is left of a page below here is less than what the functions above go on to use.
+    const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)) & ~(page - 1);
+    const auto start = reinterpret_cast<std::uintptr_t>(lowest);
+    if (here > start + page) madvise(lowest, here - page - start, MADV_DONTNEED);
+}
 
 bool is_on_a_stack(std::span<const std::pair<std::uintptr_t, std::uintptr_t>> ranges,
                    std::span<const pid_t> known) noexcept {

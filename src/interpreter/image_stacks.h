@@ -19,4 +19,9 @@ namespace allcores::interpreter {
 bool is_on_a_stack(std::span<const std::pair<std::uintptr_t, std::uintptr_t>> ranges,
                    std::span<const pid_t> known) noexcept;
 
+// Gives back what this thread's stack has below its caller, so that a thread that gets the same
+// stack later does not find old addresses in it. To be called before a thread ends that was in an
+// image.
+void clear_stack() noexcept;
+
 }  // namespace allcores::interpreter

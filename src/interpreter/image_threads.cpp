@@ -26,6 +26,7 @@
 
 #include "interpreter/image_calls.h"
 #include "interpreter/image_life.h"
+#include "interpreter/image_stacks.h"
 
 // What a std::thread runs: as std::thread::_State, which is private, in the ABI of all C++
 // compilers here (a table of two destructors and _M_run).
@@ -108,6 +109,7 @@ void thread_ends(void* argument) noexcept {
     }
     image_calls::end_thread(*own, *(*own)->life);
     delete own;
+    clear_stack();
 }
 
 #if defined(__x86_64__)

@@ -9,6 +9,7 @@
 
 #include "data/guarded.h"
 #include "data/remote_error.h"
+#include "interpreter/image_stacks.h"
 #include "interpreter/interpreter_heap.h"
 #include "interpreter/process.h"
 
@@ -136,6 +137,7 @@ void* interpreter::thread_main(void* self) noexcept {
         me.finish();
     }
     own_interpreter = nullptr;
+    clear_stack();
     if (!me.is_joined_) pthread_detach(pthread_self());
     return nullptr;
 }

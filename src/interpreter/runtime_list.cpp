@@ -65,6 +65,11 @@ bool runtime_list_known() noexcept {
            known.interpreter_state.next + sizeof(void*) <= known.interpreter_state.size;
 }
 
+std::span<void*> runtime_words() noexcept {
+    if (!runtime_list_known()) return {};
+    return {reinterpret_cast<void**>(_PyRuntime), offsets().runtime_state.size / sizeof(void*)};
+}
+
 bool unlink_from_runtime(PyInterpreterState* interpreter) noexcept {
     if (!runtime_list_known()) return false;
     const list_lock lock;

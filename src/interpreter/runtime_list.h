@@ -9,6 +9,8 @@
 #pragma once
 #include <Python.h>
 
+#include <span>
+
 namespace allcores::interpreter {
 
 // Whether the layout is known: cookie and version are those this module was built for. Otherwise
@@ -20,5 +22,8 @@ bool runtime_list_known() noexcept;
 // is out: PyInterpreterState_Delete aborts the process when it does not find it.
 bool unlink_from_runtime(PyInterpreterState* interpreter) noexcept;
 void relink_to_runtime(PyInterpreterState* interpreter) noexcept;
+
+// All of _PyRuntime that can be a pointer. Empty when the layout is not known.
+std::span<void*> runtime_words() noexcept;
 
 }  // namespace allcores::interpreter

@@ -1,4 +1,4 @@
-"""What becomes of images when their interpreter has ended: they go, when nothing of them can run."""
+"""What becomes of images when their interpreter has ended: they go when nothing of them runs."""
 
 import os
 import pathlib
@@ -11,7 +11,7 @@ import pytest
 
 SOURCE = pathlib.Path(__file__).parent / "extensions" / "leaver.c"
 
-# In front of each program: what is mapped of images of the extension, and how many threads there are.
+# In front of each program: what is mapped of images of the extension; how many threads there are.
 BEGIN = """
 import os
 import sys

@@ -109,7 +109,7 @@ def test_a_library_known_only_by_its_file(tmp_path: pathlib.Path) -> None:
 
 
 def test_what_a_shared_library_needs(tmp_path: pathlib.Path) -> None:
-    """It may find that only through the RPATH of those who need it (auditwheel's older wheels do)."""
+    """It may find that only through the RPATH of those who need it (in older wheels)."""
     package, libraries = tmp_path / "package", tmp_path / "package.libs"
     package.mkdir()
     libraries.mkdir()
