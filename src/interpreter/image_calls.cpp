@@ -28,6 +28,7 @@ struct registry {
     struct range {
         std::uintptr_t start;
         life_pointer life;
+        std::uintptr_t code_start, code_end;
     };
     std::shared_mutex mutex;
     std::map<std::uintptr_t, range> by_end;
@@ -83,15 +84,18 @@ void* as_pointer(Function* function) {
 
 void image_calls::add(const life_pointer& life, void* handle, const link_map& object,
                       const elf_file& parts) {
-    std::uintptr_t start = UINTPTR_MAX, end = 0;
+    std::uintptr_t start = UINTPTR_MAX, end = 0, code_start = UINTPTR_MAX, code_end = 0;
     for (const auto& part : parts.segments()) {
         start = std::min(start, object.l_addr + part.address);
         end = std::max(end, object.l_addr + part.address + part.memory_size);
+        if (!part.executable) continue;
+        code_start = std::min(code_start, object.l_addr + part.address);
+        code_end = std::max(code_end, object.l_addr + part.address + part.memory_size);
     }
     registry& all = all_images();
     const std::lock_guard lock(all.mutex);
     all.handles.insert(handle);
-    all.by_end[end] = {start, life};
+    all.by_end[end] = {start, life, std::min(code_start, code_end), code_end};
 }
 
 void image_calls::remove(const image_life& life, std::span<void* const> handles) noexcept {
@@ -118,6 +122,29 @@ std::vector<std::pair<std::uintptr_t, std::uintptr_t>> image_calls::ranges_of(
     for (const auto& [end, range] : all.by_end)
         if (range.life.get() == &life) ranges.emplace_back(range.start, end);
     return ranges;
+}
+
+std::vector<std::pair<std::uintptr_t, std::uintptr_t>> image_calls::code_of(
+    const image_life& life) {
+    registry& all = all_images();
+    std::vector<std::pair<std::uintptr_t, std::uintptr_t>> ranges;
+    const std::shared_lock lock(all.mutex);
+    for (const auto& [end, range] : all.by_end)
+        if (range.life.get() == &life) ranges.emplace_back(range.code_start, range.code_end);
+    return ranges;
+}
+
+std::vector<pid_t> image_calls::all_threads() {
+    std::set<life_pointer> lives;
+    {
+        registry& all = all_images();
+        const std::shared_lock lock(all.mutex);
+        for (const auto& [end, range] : all.by_end) lives.insert(range.life);
+    }
+    std::vector<pid_t> numbers;
+    for (const auto& life : lives)
+        for (const auto& thread : threads_of(*life)) numbers.push_back(number_of(*thread));
+    return numbers;
 }
 
 bool image_calls::is_handle(void* handle) noexcept {

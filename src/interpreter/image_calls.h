@@ -5,6 +5,8 @@
 //
 // Callable from any thread.
 #pragma once
+#include <sys/types.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -30,6 +32,10 @@ struct image_calls {
     static std::shared_ptr<image_life> of(const void* address) noexcept;
     // Where a life's images are: start and end of each.
     static std::vector<std::pair<std::uintptr_t, std::uintptr_t>> ranges_of(const image_life& life);
+    // Where their code is.
+    static std::vector<std::pair<std::uintptr_t, std::uintptr_t>> code_of(const image_life& life);
+    // The numbers (of the OS) of all threads that images have started and that run.
+    static std::vector<pid_t> all_threads();
     static bool is_handle(void* handle) noexcept;
     // What an image should call instead of the function of that name; null: the same.
     static void* replacement(std::string_view name) noexcept;

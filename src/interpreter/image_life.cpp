@@ -107,8 +107,9 @@ image_life::rest image_life::unload() noexcept {
     }
     std::optional<held_threads> held;
     if (has_threads && !held.emplace(*this)) return rest::not_yet;
-    const auto known = held ? held->numbers() : std::vector<pid_t>();
-    if (is_on_a_stack(image_calls::ranges_of(*this), known)) return rest::not_yet;
+    // (Threads that are counted are held, or are another interpreter's images'.)
+    if (is_on_a_stack(image_calls::code_of(*this), image_calls::all_threads()))
+        return rest::not_yet;
     // 1. Threads. Nothing is called at their ends: the owner's gate is shut.
     if (held && !held->end()) return rest::never;
     // 2. The images, users before what they need.

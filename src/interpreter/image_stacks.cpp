@@ -56,6 +56,29 @@ std::vector<std::uintptr_t> read_stack(std::uintptr_t top) {
     return words;
 }
 
+// Whether a function that was called from there would return to that address.
+constexpr std::size_t longest_call = 8;
+#if defined(__x86_64__)
+bool follows_a_call(std::uintptr_t address) {
+    const auto* code = reinterpret_cast<const unsigned char*>(address);
+    if (code[-5] == 0xE8) return true;  // to an address
+    // Through a register or memory: FF, and what has 2 in its middle; with displacements.
+    for (const int size : {2, 3, 4, 6, 7})
+        if (code[-size] == 0xFF && (code[1 - size] >> 3 & 7) == 2) return true;
+    return false;
+}
+#elif defined(__aarch64__)
+bool follows_a_call(std::uintptr_t address) {
+    if (address % 4 != 0) return false;
+    const auto code = reinterpret_cast<const std::uint32_t*>(address)[-1];
+    return (code & 0xFC000000) == 0x94000000 || (code & 0xFFFFFC1F) == 0xD63F0000;  // bl, blr
+}
+#else
+bool follows_a_call(std::uintptr_t) {
+    return true;
+}
+#endif
+
 }  // namespace
 
 void clear_stack() noexcept {
@@ -72,7 +95,7 @@ void clear_stack() noexcept {
     if (here > start + page) madvise(lowest, here - page - start, MADV_DONTNEED);
 }
 
-bool is_on_a_stack(std::span<const std::pair<std::uintptr_t, std::uintptr_t>> ranges,
+bool is_on_a_stack(std::span<const std::pair<std::uintptr_t, std::uintptr_t>> code,
                    std::span<const pid_t> known) noexcept {
     const std::unique_ptr<DIR, int (*)(DIR*)> folder(opendir("/proc/self/task"), closedir);
     if (folder == nullptr) return true;
@@ -84,8 +107,8 @@ bool is_on_a_stack(std::span<const std::pair<std::uintptr_t, std::uintptr_t>> ra
         const std::uintptr_t top = top_of_stack(entry->d_name);
         if (top == 0) continue;
         for (const std::uintptr_t word : read_stack(top & ~std::uintptr_t{7})) {
-            for (const auto& [start, end] : ranges)
-                if (word >= start && word < end) return true;
+            for (const auto& [start, end] : code)
+                if (word >= start + longest_call && word < end && follows_a_call(word)) return true;
         }
     }
     return false;

@@ -387,12 +387,6 @@ held_threads::~held_threads() {
     for (const auto& thread : held_) decide(*thread, verdict::go_on);
 }
 
-std::vector<pid_t> held_threads::numbers() const {
-    std::vector<pid_t> all;
-    for (const auto& thread : held_) all.push_back(thread->number.load());
-    return all;
-}
-
 bool held_threads::end() noexcept {
     const auto ending = std::exchange(held_, {});
     for (const auto& thread : ending) {
@@ -414,6 +408,10 @@ bool held_threads::end() noexcept {
     for (const auto& thread : ending)
         if (thread->is_joinable) pthread_join(thread->self, nullptr);
     return true;
+}
+
+pid_t number_of(const image_thread& thread) noexcept {
+    return thread.number.load();
 }
 
 void* thread_replacement(std::string_view name) noexcept {

@@ -24,6 +24,9 @@ struct image_thread;
 // What an image should call instead of the function of that name; null: the same. From any thread.
 void* thread_replacement(std::string_view name) noexcept;
 
+// Its number of the OS; 0 when it does not run the image's function.
+pid_t number_of(const image_thread& thread) noexcept;
+
 // All threads of a life, held where they wait.
 class held_threads {
  public:
@@ -35,8 +38,6 @@ class held_threads {
     held_threads& operator=(const held_threads&) = delete;
 
     explicit operator bool() const noexcept { return complete_; }
-    // Their numbers of the OS.
-    std::vector<pid_t> numbers() const;
     // Ends them, and waits for that. False when they are not gone after a second.
     [[nodiscard]] bool end() noexcept;
 
