@@ -4,8 +4,9 @@
 
 Each interpreter lets NumPy, pandas, scikit-learn, orjson, pydantic and lxml work in a loop; every
 second, if that suffices for the imports, one is ended and another made. Wrong results, interpreters
-that do not end and crashes end it. At the end it says how memory went: PSS of this process, whose
-images in memory files count too, with all interpreters at work.
+that do not end and crashes end it. It says how memory goes: PSS of this process, in which images in
+memory files count, with all interpreters at work; and what each that was replaced has left behind:
+by how much more there is when all have ended than when all had, before.
 """
 
 import argparse
@@ -113,6 +114,36 @@ class Place:
             self.replaced += 1
 
 
+def run_places(options: argparse.Namespace, prepare: str, expected: list[str]) -> list[Place]:
+    """All interpreters at work, for options.seconds; then ended."""
+    places = [Place(n, prepare, expected) for n in range(options.interpreters)]
+    for place in places:
+        place.ready.wait()
+    started, said, turn = time.monotonic(), -1e9, 0
+    while (now := time.monotonic() - started) < options.seconds:
+        if now - said >= max(5.0, options.seconds / 40):
+            said = now
+            replaced = sum(place.replaced for place in places)
+            print(f"{now:4.0f} s {replaced:5} replaced: {state()}", flush=True)
+        time.sleep(1)
+        if any(place.error for place in places):
+            break
+        if not places[turn % len(places)].replace.is_set():
+            places[turn % len(places)].replace.set()
+            turn += 1
+    for place in places:
+        place.stop.set()
+    for place in places:
+        place.thread.join()
+    # What could not go yet when the last one ended.
+    with allcores.Interpreter():
+        pass
+    for place in places:
+        if place.error is not None:
+            raise place.error
+    return places
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=3600)
@@ -125,39 +156,15 @@ def main() -> int:
     with allcores.Interpreter() as first:
         first.call(prepare)
         expected += [str(first.call(f"work({seed})")) for seed in range(5)]
-    places = [Place(n, prepare, expected) for n in range(options.interpreters)]
-    for place in places:
-        place.ready.wait()
-    print(f"   0 s     0 replaced: {state()}", flush=True)
-    started, said, turn = time.monotonic(), 0.0, 0
-    first_replaced, first_pss = 0, 0.0
-    while (now := time.monotonic() - started) < options.seconds:
-        time.sleep(1)
-        if any(place.error for place in places):
-            break
-        if not places[turn % len(places)].replace.is_set():
-            places[turn % len(places)].replace.set()
-            turn += 1
-        if now - said >= max(5.0, options.seconds / 40):
-            said = now
-            replaced = sum(place.replaced for place in places)
-            print(f"{now:4.0f} s {replaced:5} replaced: {state()}", flush=True)
-            # Caches are full when each place has had its second.
-            if first_pss == 0 and replaced >= 2 * len(places):
-                first_replaced, first_pss = replaced, pss_mib()
-    replaced, last_pss = sum(place.replaced for place in places), pss_mib()
-    for place in places:
-        place.stop.set()
-    for place in places:
-        place.thread.join()
-    for place in places:
-        if place.error is not None:
-            raise place.error
-    rounds = sum(place.rounds for place in places)
-    print(f"{rounds} rounds, {replaced} interpreters replaced, then {state()}")
-    if first_pss and replaced > first_replaced:
-        growth = (last_pss - first_pss) / (replaced - first_replaced)
-        print(f"growth: {growth:.3f} MiB for each that was replaced")
+    # Caches are full, and threads have had their first memory, when all have come and gone once.
+    run_places(argparse.Namespace(interpreters=options.interpreters, seconds=0), prepare, expected)
+    before = pss_mib()
+    print(f"all have ended once:      {state()}", flush=True)
+    places = run_places(options, prepare, expected)
+    rounds, replaced = (sum(getattr(p, what) for p in places) for what in ("rounds", "replaced"))
+    print(f"{rounds} rounds, {replaced} replaced, then {state()}")
+    ended = replaced + len(places)
+    print(f"left: {(pss_mib() - before) / ended:.2f} MiB for each of {ended} that ended")
     return 0
 
 
