@@ -50,7 +50,8 @@ std::vector<std::uintptr_t> read_stack(std::uintptr_t top) {
         const iovec there = {reinterpret_cast<void*>(top), size};
         const ssize_t got = process_vm_readv(getpid(), &here, 1, &there, 1, 0);
         if (got <= 0) break;
-        words.insert(words.end(), page, page + got / sizeof(std::uintptr_t));
+        const auto count = static_cast<std::size_t>(got) / sizeof(std::uintptr_t);
+        words.insert(words.end(), std::begin(page), std::begin(page) + count);
         top += size;
     }
     return words;
