@@ -50,11 +50,12 @@ def serve(
 
     `handler` is a function request -> response, or "module:name" of one. It runs in `workers`
     interpreters at once (by default 4 for each CPU that the process may use), each with its own
-    GIL; whichever is free serves the next request. A function that can be imported is imported in
-    each worker, any other is sent by value; what it closes over must be frozen data, modules, or
-    values that can be copied. A response is bytes, a str, a JSON-able value, `http.Response` or
-    `http.FileResponse`. A handler that raises costs one answer with status 500 and one traceback
-    in the log.
+    GIL; whichever is free serves the next request. As many of them load the handler at a time as
+    there are CPUs, and each serves as soon as it has it. A function that can be imported is
+    imported in each worker, any other is sent by value; what it closes over must be frozen data,
+    modules, or values that can be copied. A response is bytes, a str, a JSON-able value,
+    `http.Response` or `http.FileResponse`. A handler that raises costs one answer with status 500
+    and one traceback in the log.
 
     Sizes are bytes: `max_header` of a request's head (431), `max_body` (413). Times are seconds:
     `header_timeout` for a request's head and `body_timeout` between two parts of its body (408),
@@ -68,8 +69,9 @@ def serve(
     called on the main thread.
 
     Raises ServeError, which as a SystemExit ends the program with one clear line, for an address
-    that can't be had and a handler that can't be found; TypeError and ValueError for arguments
-    that are none.
+    that can't be had and a handler that can't be found, and with a traceback for a handler that
+    can't be loaded. Where only a worker that comes after others can't, the server stops first, as
+    on a signal. TypeError and ValueError for arguments that are none.
     """
     count = cpu_count() * workers_per_core if workers is None else workers
     check_handler(handler)
@@ -108,6 +110,7 @@ def serve(
         keep_alive_timeout=keep_alive_timeout,
         send_timeout=send_timeout,
         server_name=server_name,
+        loading=cpu_count(),
     )
     try:
         addresses = server.listen()
@@ -116,14 +119,20 @@ def serve(
     with _Signals(server, grace) as stopped:
         try:
             server.start()
-            failure = server.wait_loaded()
+            failure = server.wait_serving()
             if failure is None:
-                _announce(ready, addresses, count)
+                if not stopped:
+                    _announce(ready, addresses, count)
+                failure = server.wait_returned()
+            if stopped:  # whoever still loaded then need not have come to an end
+                failure = None
+            if failure is not None:  # perhaps of one that came after others: what they have begun
+                server.stop(grace)
                 server.wait_returned()
         finally:
             server.stop(0)
             server.end(1.0)
-    if failure is not None and not stopped:
+    if failure is not None:
         raise ServeError(_load_problem(failure))
 
 

@@ -48,20 +48,21 @@ PyObject* create(PyTypeObject* type, PyObject* args, PyObject* keywords) {
         "payload",       "host",           "port",         "workers",
         "backlog",       "max_header",     "max_body",     "max_connections",
         "min_body_rate", "header_timeout", "body_timeout", "keep_alive_timeout",
-        "send_timeout",  "server_name",    nullptr};
+        "send_timeout",  "server_name",    "loading",      nullptr};
     const char* payload = nullptr;
     Py_ssize_t payload_size = 0;
     const char* host = nullptr;
     const char* server_name = nullptr;
     unsigned short port = 0;
-    unsigned int workers = 0, backlog = 0, max_header = 0, max_connections = 0, min_body_rate = 0;
+    unsigned int workers = 0, backlog = 0, max_header = 0, max_connections = 0, min_body_rate = 0,
+                 loading = 0;
     unsigned long long max_body = 0;
     double header_timeout = 0, body_timeout = 0, keep_alive_timeout = 0, send_timeout = 0;
     if (!PyArg_ParseTupleAndKeywords(
-            args, keywords, "$y#sHIIIKIIdddds:Server", const_cast<char**>(names), &payload,
+            args, keywords, "$y#sHIIIKIIddddsI:Server", const_cast<char**>(names), &payload,
             &payload_size, &host, &port, &workers, &backlog, &max_header, &max_body,
             &max_connections, &min_body_rate, &header_timeout, &body_timeout, &keep_alive_timeout,
-            &send_timeout, &server_name)) {
+            &send_timeout, &server_name, &loading)) {
         return nullptr;
     }
     PyObject* object = type->tp_alloc(type, 0);
@@ -89,7 +90,8 @@ PyObject* create(PyTypeObject* type, PyObject* args, PyObject* keywords) {
         options.limits.send_timeout_ms = in_ms(send_timeout);
         options.log = log_line;
         self->serving = std::make_shared<serving>(
-            std::move(options), std::string(payload, static_cast<std::size_t>(payload_size)));
+            std::move(options), std::string(payload, static_cast<std::size_t>(payload_size)),
+            loading);
     });
     if (status < 0) {
         Py_DECREF(object);
@@ -159,17 +161,13 @@ int wait_for(PyObject* self) {
     }
 }
 
-PyObject* wait_loaded(PyObject* self, PyObject*) {
-    if (wait_for<&serving::wait_loaded>(self) < 0) return nullptr;
+template <bool (serving::*Wait)()>
+PyObject* wait_or_error(PyObject* self, PyObject*) {
+    if (wait_for<Wait>(self) < 0) return nullptr;
     const data::remote_error* error = get(self).load_error();
     if (error == nullptr) return Py_NewRef(Py_None);
     return Py_BuildValue("(sss)", error->type.c_str(), error->message.c_str(),
                          error->traceback.c_str());
-}
-
-PyObject* wait_returned(PyObject* self, PyObject*) {
-    if (wait_for<&serving::wait_returned>(self) < 0) return nullptr;
-    return Py_NewRef(Py_None);
 }
 
 PyObject* stop(PyObject* self, PyObject* seconds) {
@@ -197,10 +195,11 @@ PyObject* end(PyObject* self, PyObject* seconds) {
 
 PyMethodDef server_methods[] = {
     {"listen", listen, METH_NOARGS, "Bind the address; the addresses as text. OSError."},
-    {"start", start, METH_NOARGS, "Make the workers; they load the handler."},
-    {"wait_loaded", wait_loaded, METH_NOARGS,
-     "Wait for the workers; None, or (type, message, traceback) of the first that failed."},
-    {"wait_returned", wait_returned, METH_NOARGS, "Wait until all workers have stopped serving."},
+    {"start", start, METH_NOARGS, "Make the workers; they load the handler, and serve."},
+    {"wait_serving", wait_or_error<&serving::wait_serving>, METH_NOARGS,
+     "Wait for the first worker; None, or (type, message, traceback) of the first that failed."},
+    {"wait_returned", wait_or_error<&serving::wait_returned>, METH_NOARGS,
+     "Wait until all workers have stopped serving, or one fails to load; as wait_serving."},
     {"wake_descriptor", wake_descriptor, METH_NOARGS,
      "What signal.set_wakeup_fd takes, so that a signal ends a wait."},
     {"stop", stop, METH_O, "Take no more connections; seconds for what is in flight."},

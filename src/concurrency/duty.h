@@ -11,8 +11,10 @@
 // when all are held up at once. The idea is that of Go's system monitor, without a thread of its
 // own.
 //
-// A worker calls join, then for each event begin and finish, and at the end leave. Each
-// worker has a number of its own and calls from one thread. end() may be called by any thread.
+// A worker calls join, then for each event begin and finish, and at the end leave. Before that it
+// counts for nothing: places stay free as long as fewer have come than may be on duty, and who
+// comes later takes a free one, or rests. Each worker has a number of its own and calls from one
+// thread. end() may be called by any thread.
 #pragma once
 
 #include <atomic>

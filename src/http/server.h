@@ -55,6 +55,7 @@ class server {
     std::vector<net::address> addresses() const;
 
     // This thread serves as `worker` (below options.workers, each once at a time) until stop().
+    // Others may come later: the server needs no more than one.
     // Throws std::logic_error when it is not listening.
     void run(application& application, unsigned worker);
 

@@ -61,8 +61,11 @@ void in_parallel(std::size_t count, Task task) {
 
 }  // namespace
 
-serving::serving(http::server_options options, std::string payload)
-    : server_(std::move(options)), payload_(std::move(payload)), started_(clock::now()) {
+serving::serving(http::server_options options, std::string payload, unsigned loading)
+    : server_(std::move(options)),
+      payload_(std::move(payload)),
+      loading_most_(std::max(1U, loading)),
+      started_(clock::now()) {
     int ends[2];
     if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) != 0)
         throw std::system_error(errno, std::generic_category(), "pipe");
@@ -106,16 +109,25 @@ void serving::start(const std::string& inherited) {
         }
         all.latest = weak_from_this();
     }
-    for (unsigned i = 0; i < workers_.size(); ++i) {
-        if (!workers_[i].home->post([self = shared_from_this(), i] { self->work(i); })) {
-            const std::lock_guard lock(mutex_);  // it ended meanwhile: the process does
-            ++loaded_;
-            ++returned_;
+    const std::lock_guard lock(mutex_);
+    begin_next();
+}
+
+// A worker that has not got its job has nothing to be interrupted: however long those before it
+// load, a stop finds it idle.
+void serving::begin_next() {
+    while (!stops_ && !error_ && begun_ < workers_.size() && begun_ < loaded_ + loading_most_) {
+        const unsigned next = begun_++;
+        if (!workers_[next].home->post([self = shared_from_this(), next] { self->work(next); })) {
+            stops_ = true;  // its interpreter ended meanwhile: the process does
+            announce();
         }
     }
 }
 
 void serving::work(unsigned index) {
+    bool is_ready = false;
+    bool has_served = false;
     PyObject* module = PyImport_ImportModule("allcores._worker");
     PyObject* pair = module == nullptr
                          ? nullptr
@@ -123,30 +135,45 @@ void serving::work(unsigned index) {
                                                static_cast<Py_ssize_t>(payload_.size()));
     if (pair != nullptr) {
         python_application application(PyTuple_GetItem(pair, 0), PyTuple_GetItem(pair, 1));
-        if (application.is_ready()) {
-            loaded(nullptr);
+        is_ready = application.is_ready();
+        if (is_ready) {
             application.detach();
-            if (wait_for_the_others()) server_.run(application, index);
+            has_served = loaded();
+            if (has_served) server_.run(application, index);
             application.attach();
         }
     }
-    if (PyErr_Occurred()) loaded(std::make_unique<data::remote_error>(data::remote_error::take()));
+    if (!is_ready) failed(std::make_unique<data::remote_error>(data::remote_error::take()));
     Py_XDECREF(pair);
     Py_XDECREF(module);
-    returned();
+    if (has_served) returned();
 }
 
-void serving::loaded(std::unique_ptr<data::remote_error> error) {
+// Whether to serve now. Detached.
+bool serving::loaded() {
+    bool is_last = false;
+    bool serves = false;
+    {
+        const std::lock_guard lock(mutex_);
+        is_last = ++loaded_ == workers_.size();
+        serves = !stops_ && !error_;
+        if (serves) ++serving_;
+        begin_next();
+        announce();
+    }
+#ifdef __GLIBC__
+    // What all the workers' imports have freed goes back to the system: half a MiB for each that
+    // compiled its modules, for lack of bytecode.
+    if (is_last) malloc_trim(0);
+#endif
+    return serves;
+}
+
+void serving::failed(std::unique_ptr<data::remote_error> error) {
     const std::lock_guard lock(mutex_);
     ++loaded_;
-    if (error && !error_) error_ = std::move(error);
+    if (!error_) error_ = std::move(error);
     announce();
-}
-
-bool serving::wait_for_the_others() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return loaded_ == workers_.size() || error_ != nullptr; });
-    return error_ == nullptr;
 }
 
 void serving::stop(std::chrono::milliseconds grace) {
@@ -155,6 +182,7 @@ void serving::stop(std::chrono::milliseconds grace) {
     constexpr std::chrono::milliseconds to_return(200);
     server_.stop(grace);
     const std::lock_guard lock(mutex_);
+    stops_ = true;
     deadline_ = std::min(deadline_, clock::now() + grace + to_return);
     announce();
 }
@@ -167,7 +195,6 @@ void serving::returned() {
 
 // With mutex_ held.
 void serving::announce() {
-    changed_.notify_all();
     [[maybe_unused]] const auto written = write(wake_, "", 1);  // a full pipe wakes as well
 }
 
@@ -192,19 +219,17 @@ bool serving::wait_until(const std::function<bool()>& condition) {
     return condition();
 }
 
-bool serving::wait_loaded() {
-    const bool is_done =
-        wait_until([this] { return loaded_ == workers_.size() || error_ != nullptr || is_over(); });
-#ifdef __GLIBC__
-    // What all the workers' imports have freed goes back to the system: half a MiB for each that
-    // compiled its modules, for lack of bytecode.
-    if (is_done) malloc_trim(0);
-#endif
-    return is_done;
+bool serving::wait_serving() {
+    return wait_until([this] { return serving_ > 0 || error_ != nullptr || is_over(); });
 }
 
 bool serving::wait_returned() {
-    return wait_until([this] { return is_over(); });
+    return wait_until([this] { return is_over() || (error_ != nullptr && !stops_); });
+}
+
+const data::remote_error* serving::load_error() {
+    const std::lock_guard lock(mutex_);
+    return error_.get();
 }
 
 void serving::end(std::chrono::milliseconds grace) {
@@ -213,6 +238,7 @@ void serving::end(std::chrono::milliseconds grace) {
     std::chrono::milliseconds patience(0);
     {
         const std::lock_guard lock(mutex_);
+        stops_ = true;
         if (error_ != nullptr) patience = grace;
     }
     in_parallel(workers_.size(), [&](std::size_t i) {

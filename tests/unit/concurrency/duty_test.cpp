@@ -120,6 +120,37 @@ TEST(Duty, WhoIsHeldUpIsReplacedAfterALongQuiet) {
     }
 }
 
+// Of four, two may be on duty at a time.
+TEST(Duty, WhoHasNotComeYetIsNotCounted) {
+    duty duties(4, 2, microseconds(200));
+    const auto held_up = [] { return now() - 1'000'000; };  // since longer than the patience
+    duties.join(0);
+    duties.begin(0, held_up());
+    EXPECT_FALSE(duties.finish(0));  // nobody was there to take its place
+    duties.join(1);                  // returns: the second place is free
+    EXPECT_EQ(duties.resting(), 0U);
+    duties.begin(0, held_up());
+    duties.begin(1, now());  // sees that the first is held up
+    EXPECT_FALSE(duties.finish(1));
+    duties.join(2);  // returns: the place that became free has waited for it
+    std::jthread fourth([&] { duties.join(3); });
+    wait_for_resting(duties, 1);
+    EXPECT_TRUE(duties.finish(0));  // somebody came: it has to rest
+    duties.leave(1);                // which lets the fourth in
+    fourth.join();
+    EXPECT_EQ(duties.resting(), 0U);
+}
+
+TEST(Duty, WhoComesLateTakesTheWatch) {
+    duty duties(3, 1, microseconds(200));
+    duties.join(0);
+    std::jthread late([&] { duties.join(1); });
+    wait_for_resting(duties, 1);
+    duties.begin(0, now());  // for ever: who rests keeps watch, and takes the place
+    late.join();
+    EXPECT_TRUE(duties.finish(0));
+}
+
 TEST(Duty, WhoeverRestsIsWokenByTheEnd) {
     crew some(6, 1);
     wait_for_resting(some.duties, 5);
