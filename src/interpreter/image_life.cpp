@@ -16,6 +16,7 @@
 #include "interpreter/image_parsers.h"
 #include "interpreter/image_stacks.h"
 #include "interpreter/image_threads.h"
+#include "interpreter/runtime_list.h"
 
 namespace allcores::interpreter {
 namespace {
@@ -107,9 +108,11 @@ image_life::rest image_life::unload() noexcept {
     }
     std::optional<held_threads> held;
     if (has_threads && !held.emplace(*this)) return rest::not_yet;
-    // (Threads that are counted are held, or are another interpreter's images'.)
-    if (is_on_a_stack(image_calls::code_of(*this), image_calls::all_threads()))
-        return rest::not_yet;
+    // Threads that are counted are held, or are another interpreter's images'; those that have a
+    // state are another interpreter's.
+    auto known = image_calls::all_threads();
+    known.append_range(python_threads());
+    if (is_on_a_stack(image_calls::code_of(*this), known)) return rest::not_yet;
     // 1. Threads. Nothing is called at their ends: the owner's gate is shut.
     if (held && !held->end()) return rest::never;
     // 2. The images, users before what they need.

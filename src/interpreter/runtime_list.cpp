@@ -65,6 +65,20 @@ bool runtime_list_known() noexcept {
            known.interpreter_state.next + sizeof(void*) <= known.interpreter_state.size;
 }
 
+// The lock of the list of interpreters is that of their lists of threads, too.
+std::vector<pid_t> python_threads() {
+    std::vector<pid_t> numbers;
+    if (!runtime_list_known()) return numbers;
+    const list_lock lock;
+    for (PyInterpreterState* each = *head(); each != nullptr; each = *next_of(each)) {
+        for (const PyThreadState* state = PyInterpreterState_ThreadHead(each); state != nullptr;
+             state = state->next) {
+            numbers.push_back(static_cast<pid_t>(state->native_thread_id));
+        }
+    }
+    return numbers;
+}
+
 std::span<void*> runtime_words() noexcept {
     if (!runtime_list_known()) return {};
     return {reinterpret_cast<void**>(_PyRuntime), offsets().runtime_state.size / sizeof(void*)};

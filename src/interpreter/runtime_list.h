@@ -8,8 +8,10 @@
 // both.
 #pragma once
 #include <Python.h>
+#include <sys/types.h>
 
 #include <span>
+#include <vector>
 
 namespace allcores::interpreter {
 
@@ -22,6 +24,9 @@ bool runtime_list_known() noexcept;
 // is out: PyInterpreterState_Delete aborts the process when it does not find it.
 bool unlink_from_runtime(PyInterpreterState* interpreter) noexcept;
 void relink_to_runtime(PyInterpreterState* interpreter) noexcept;
+
+// The OS's numbers of all threads that have a state in an interpreter of the list.
+std::vector<pid_t> python_threads();
 
 // All of _PyRuntime that can be a pointer. Empty when the layout is not known.
 std::span<void*> runtime_words() noexcept;
