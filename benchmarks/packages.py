@@ -96,7 +96,7 @@ CASES = {
 
 
 def packages_python() -> str:
-    """The Python that has the packages of tests/packages, which this installs where they are not."""
+    """The Python that has the packages of tests/packages; installs them where they are not there."""
     command = [str(report.TOP / "tools" / "packages"), "3.14"]
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
@@ -148,8 +148,10 @@ def main() -> int:
         )
     number = arguments.at_once
     report.table(
-        ["imported", "MiB, one more interpreter", "process", "ms to import", "process"]
-        + [f"s, {number} interpreters at once", "processes", "CPU s, interpreters", "processes"],
+        [
+            *("imported", "MiB, one more interpreter", "process", "ms to import", "process"),
+            *(f"s, {number} interpreters at once", "processes", "CPU s, interpreters", "processes"),
+        ],
         rows,
         "one more interpreter, one more process (medians)",
     )

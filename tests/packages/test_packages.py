@@ -153,6 +153,15 @@ def test_pyodbc_without_the_system_s_library(tmp_path: pathlib.Path) -> None:
     assert (status, said) == (0, f"{[expected] * 3}\n")
 
 
+def test_soak() -> None:
+    """A short one; soak.py --seconds 3600 is the long one."""
+    status, said = run(str(HERE / "soak.py"), "--seconds", "15", "--interpreters", "2")
+    assert status == 0, said
+    left = re.search(r"left: (-?[\d.]+) MiB", said)
+    # What stays of one whose images stay: 100 MiB.
+    assert left is not None and float(left[1]) < 40, said
+
+
 def test_all_are_here() -> None:
     """Every package of the list has a job, but for what is there for others."""
     others = {"cloudpickle"}
