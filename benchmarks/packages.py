@@ -96,7 +96,7 @@ CASES = {
 
 
 def packages_python() -> str:
-    """The Python that has the packages of tests/packages; installs them where they are not there."""
+    """The Python that has the packages of tests/packages, installing what is not there."""
     command = [str(report.TOP / "tools" / "packages"), "3.14"]
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
