@@ -124,7 +124,7 @@ void link_group(std::span<const std::shared_ptr<image_candidate>> group, unique_
     // The first leads to all others. The linker knows a file again by its inode.
     for (const auto& each : group) each->made.handle = link(each->copy->path(), each->path);
     // What goes wrong from here on leaves a loaded object, of which no code has run.
-    const originals others;
+    originals others;
     std::vector<const link_map*> objects;
     for (const auto& each : group) {
         link_map* object = nullptr;

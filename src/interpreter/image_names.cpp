@@ -2,7 +2,6 @@
 
 #include <dlfcn.h>
 
-#include <algorithm>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -20,8 +19,6 @@ void* in_the_cpp_library(const std::string& name) {
     return library == nullptr ? nullptr : dlsym(library, name.c_str());
 }
 
-using ranges = std::vector<std::pair<std::uintptr_t, std::uintptr_t>>;
-
 // What main loads is loaded for good and asked about at each image.
 bool is_original(std::string_view path) {
     static std::mutex mutex;  // guards `known`
@@ -33,21 +30,6 @@ bool is_original(std::string_view path) {
     const bool is = comes_with_a_package(name) && !is_shared_library(file_name_of(name));
     known.emplace(name, is);
     return is;
-}
-
-int add_range(dl_phdr_info* info, std::size_t /*size*/, void* found) {
-    if (info->dlpi_name == nullptr || !is_original(info->dlpi_name)) return 0;
-    std::uintptr_t first = UINTPTR_MAX, last = 0;
-    for (int i = 0; i < info->dlpi_phnum; i++) {
-        const auto& part = info->dlpi_phdr[i];
-        if (part.p_type != PT_LOAD) continue;
-        first = std::min(first, info->dlpi_addr + part.p_vaddr);
-        last = std::max(last, info->dlpi_addr + part.p_vaddr + part.p_memsz);
-    }
-    // An image has nearly the name of its original.
-    if (image_calls::of(reinterpret_cast<void*>(first)) != nullptr) return 0;
-    static_cast<ranges*>(found)->emplace_back(first, last);
-    return 0;
 }
 
 }  // namespace
@@ -65,18 +47,21 @@ unique_names::replacements unique_names::add(const link_map& object, const elf_f
     return others;
 }
 
-originals::originals() {
-    dl_iterate_phdr(add_range, &ranges_);
-    std::ranges::sort(ranges_);
+bool originals::contain(const void* address) {
+    const auto* place = static_cast<const std::byte*>(address);
+    for (const known& each : known_)
+        if (place >= each.start && place < each.end) return each.is_original;
+    dl_find_object found;
+    if (place == nullptr || _dl_find_object(const_cast<void*>(address), &found) != 0) return false;
+    // An image has nearly the name of its original.
+    const bool is = image_calls::of(found.dlfo_map_start) == nullptr &&
+                    is_original(found.dlfo_link_map->l_name);
+    known_.push_back({static_cast<const std::byte*>(found.dlfo_map_start),
+                      static_cast<const std::byte*>(found.dlfo_map_end), is});
+    return is;
 }
 
-bool originals::contain(const void* address) const {
-    const auto place = reinterpret_cast<std::uintptr_t>(address);
-    const auto after = std::ranges::upper_bound(ranges_, place, {}, &ranges::value_type::first);
-    return after != ranges_.begin() && place < std::prev(after)->second;
-}
-
-void* own_symbol(void* handle, const bound_symbol& symbol, const originals& others) {
+void* own_symbol(void* handle, const bound_symbol& symbol, originals& others) {
     if (!others.contain(symbol.now)) return nullptr;
     if (symbol.own != nullptr) return symbol.own;
     // In what it needs: that is not looked for in what was loaded with RTLD_GLOBAL.

@@ -5,11 +5,10 @@
 #pragma once
 #include <link.h>
 
-#include <cstdint>
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
 #include "interpreter/elf_file.h"
@@ -35,14 +34,20 @@ class unique_names {
 // RTLD_GLOBAL, the linker binds an image's names to it: to another interpreter's globals.
 class originals {
  public:
-    originals();  // those that are loaded now
-    bool contain(const void* address) const;
+    bool contain(const void* address);
 
  private:
-    std::vector<std::pair<std::uintptr_t, std::uintptr_t>> ranges_;  // sorted: start, end
+    // What was asked about before. (Not what dl_iterate_phdr() lists: while another thread's
+    // dlopen() is at work, glibc may look there for a table of thread-locals that is none yet.)
+    struct known {
+        const std::byte* start;
+        const std::byte* end;
+        bool is_original;
+    };
+    std::vector<known> known_;
 };
 
 // What an image, loaded with `handle`, should use instead of a symbol of `others`; null: the same.
-void* own_symbol(void* handle, const bound_symbol& symbol, const originals& others);
+void* own_symbol(void* handle, const bound_symbol& symbol, originals& others);
 
 }  // namespace allcores::interpreter
