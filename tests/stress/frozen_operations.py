@@ -64,7 +64,9 @@ def samples() -> list[Any]:
         ("a" * 3, "b" * 3),
         tuple(range(1000, 1020)),
         frozenset(),
-        frozenset({1, "two", (3,)}),
+        # (Of several with strings the order depends on which came first, where hashes collide.)
+        frozenset({"two"}),
+        frozenset({1, 2.5, (3,)}),
         frozenset(range(1000)),
         frozenset({frozenset({1}), frozenset()}),
         MAPPING({}),
