@@ -50,10 +50,6 @@ void* image_life::replacement(std::string_view name) noexcept {
     return image_calls::replacement(name);
 }
 
-bool image_life::is_image(void* handle) noexcept {
-    return image_calls::is_handle(handle);
-}
-
 void image_life::add(void* handle, const link_map& object, const elf_file& parts) {
     {
         const std::lock_guard lock(mutex_);
@@ -86,7 +82,6 @@ bool image_life::is_empty() const noexcept {
 
 // With the mutex.
 bool image_life::is_at_rest() noexcept {
-    if (pinned_) return false;
     for (int number = 1; number < NSIG; number++) {
         struct sigaction action;
         if (sigaction(number, nullptr, &action) == 0 &&

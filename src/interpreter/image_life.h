@@ -10,7 +10,6 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -44,6 +43,7 @@ class image_life : public std::enable_shared_from_this<image_life> {
     void owned_by(std::size_t number) noexcept;
 
     bool is_empty() const noexcept;
+
     enum class rest {
         unloaded,  // nothing of them is left
         not_yet,   // something of them may still run: ask again
@@ -52,9 +52,6 @@ class image_life : public std::enable_shared_from_this<image_life> {
     // After the interpreter has ended, and its thread: unloads all images, if nothing of them can
     // run any more. Threads that wait for work are ended. Detached.
     [[nodiscard]] rest unload() noexcept;
-
-    // Whether a handle is that of an image of any interpreter.
-    static bool is_image(void* handle) noexcept;
 
  private:
     friend struct image_calls;
