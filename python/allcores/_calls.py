@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 # What follows is "module:qualified name" of any object; no pickle begins with it.
 BY_NAME = b"="
-# What follows is how a server's handler was named by who started it.
-HANDLER = b"@"
 
 
 def loads(data: bytes) -> Any:

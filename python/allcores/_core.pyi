@@ -107,6 +107,18 @@ class FileResponse:
     ) -> FileResponse: ...
 
 @final
+class AsgiRequest: ...
+
+@final
+class AsgiAwaitable:
+    def __await__(self) -> AsgiAwaitable: ...
+    def __iter__(self) -> AsgiAwaitable: ...
+    def __next__(self) -> Any: ...
+    def send(self, value: Any, /) -> Any: ...
+    def throw(self, *error: Any) -> Any: ...
+    def close(self) -> None: ...
+
+@final
 class Server:
     def __new__(
         cls,
@@ -118,6 +130,7 @@ class Server:
         backlog: int,
         max_header: int,
         max_body: int,
+        max_streamed: int,
         max_connections: int,
         min_body_rate: int,
         header_timeout: float,

@@ -41,6 +41,12 @@ def check_text(name: str, value: Any) -> None:
         raise ValueError(f"serve: {name} must be of visible ASCII characters, not {value!r}")
 
 
+def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+    """ValueError unless it is one of the choices."""
+    if value not in choices:
+        raise ValueError(f"serve: {name} must be one of {', '.join(choices)}, not {value!r}")
+
+
 def check_ready(value: Any) -> None:
     """TypeError for what can't be called."""
     if value is not None and not callable(value):

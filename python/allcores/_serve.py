@@ -5,11 +5,19 @@ from __future__ import annotations
 from _signal import SIGINT, SIGTERM, set_wakeup_fd, signal  # type: ignore[import-not-found]
 from errno import EACCES, EADDRINUSE
 
-from allcores._calls import HANDLER
 from allcores._core import Server
 from allcores._cpus import cpu_count
 from allcores._functions import dumps
-from allcores._options import check_handler, check_int, check_ready, check_seconds, check_text
+from allcores._interfaces import INTERFACES
+from allcores._options import (
+    check_choice,
+    check_handler,
+    check_int,
+    check_ready,
+    check_seconds,
+    check_text,
+)
+from allcores._worker import payload
 
 # Not from typing, and not signal, threading and contextlib: what they import costs a program that
 # only serves two megabytes.
@@ -21,6 +29,7 @@ if TYPE_CHECKING:
     from allcores._core import Request
 
 workers_per_core = 4
+default_max_body = 16 * 1024 * 1024
 
 
 class ServeError(SystemExit):
@@ -30,13 +39,17 @@ class ServeError(SystemExit):
 def serve(
     handler: Callable[[Request], Any] | str,
     *,
+    interface: str = "auto",
+    factory: bool = False,
+    lifespan: str = "auto",
+    root_path: str = "",
     host: str = "127.0.0.1",
     port: int = 8000,
     workers: int | None = None,
     grace: float = 10.0,
     backlog: int = 4096,
     max_header: int = 32 * 1024,
-    max_body: int = 16 * 1024 * 1024,
+    max_body: int | None = None,
     max_connections: int = 16384,
     min_body_rate: int = 500,
     header_timeout: float = 10.0,
@@ -48,7 +61,9 @@ def serve(
 ) -> None:
     """Serve HTTP/1.1 until SIGINT or SIGTERM.
 
-    `handler` is a function request -> response, or "module:name" of one. It runs in `workers`
+    `handler` is a function request -> response, an ASGI 3 or a WSGI application, or "module:name"
+    of one; `interface` says which ("handler", "asgi", "wsgi"; by default how it can be called
+    tells), and with `factory` it is a function that makes it. It runs in `workers`
     interpreters at once (by default 4 for each CPU that the process may use), each with its own
     GIL; whichever is free serves the next request. As many of them load the handler at a time as
     there are CPUs, and each serves as soon as it has it. A function that can be imported is
@@ -57,7 +72,12 @@ def serve(
     `http.Response` or `http.FileResponse`. A handler that raises costs one answer with status 500
     and one traceback in the log.
 
-    Sizes are bytes: `max_header` of a request's head (431), `max_body` (413). Times are seconds:
+    An ASGI application has an event loop of asyncio's in each worker. Its lifespan runs in each
+    (`lifespan`: "auto", "on", which makes it an error not to have one, or "off"); `root_path` is
+    what it finds in the scope.
+
+    Sizes are bytes: `max_header` of a request's head (431), `max_body` (413; by default 16 MiB for
+    handlers, without limit for applications, which take it in parts). Times are seconds:
     `header_timeout` for a request's head and `body_timeout` between two parts of its body (408),
     `keep_alive_timeout` between two requests, `send_timeout` for a client that does not read. A
     body in all may take `body_timeout` and the time that its bytes take at `min_body_rate` bytes a
@@ -76,13 +96,17 @@ def serve(
     count = cpu_count() * workers_per_core if workers is None else workers
     check_handler(handler)
     check_ready(ready)
+    check_choice("interface", interface, INTERFACES)
+    check_choice("lifespan", lifespan, ("auto", "on", "off"))
+    check_text("root_path", root_path)
     check_text("host", host)
     check_text("server_name", server_name)
     check_int("port", port, 0, 65535)
     check_int("workers", count, 1, 4096)
     check_int("backlog", backlog, 1, 2**31 - 1)
     check_int("max_header", max_header, 1, 2**31 - 1)
-    check_int("max_body", max_body, 0, 2**63 - 1)
+    if max_body is not None:
+        check_int("max_body", max_body, 0, 2**63 - 1)
     check_int("max_connections", max_connections, 1, 10_000_000)
     check_int("min_body_rate", min_body_rate, 0, 2**32 - 1)
     check_seconds("grace", grace, may_be_zero=True)
@@ -90,19 +114,21 @@ def serve(
     check_seconds("body_timeout", body_timeout)
     check_seconds("keep_alive_timeout", keep_alive_timeout)
     check_seconds("send_timeout", send_timeout)
-    payload = (
-        HANDLER + handler.encode("utf-8", "surrogatepass")
-        if isinstance(handler, str)
-        else dumps(handler)
-    )
+    options = {
+        "interface": interface,
+        "factory": bool(factory),
+        "lifespan": lifespan,
+        "root_path": root_path.rstrip("/"),
+    }
     server = Server(
-        payload=payload,
+        payload=payload(handler if isinstance(handler, str) else dumps(handler), options),
         host=host,
         port=port,
         workers=count,
         backlog=backlog,
         max_header=max_header,
-        max_body=max_body,
+        max_body=default_max_body if max_body is None else max_body,
+        max_streamed=2**63 - 1 if max_body is None else max_body,
         max_connections=max_connections,
         min_body_rate=min_body_rate,
         header_timeout=header_timeout,

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import marshal
 import sys
 
-from allcores._calls import HANDLER, loads
+from allcores._calls import loads
 from allcores._collector import Collector
+from allcores._interfaces import WrongInterface, detect
 
 # Not from typing: its import costs every interpreter more than all of this package.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
-
-CO_VARARGS = 0x04  # as the inspect module has it, and these
-CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR = 0x20, 0x80, 0x200
 
 
 class HandlerNotFound(ImportError):
     """The handler's name leads nowhere, or to nothing to call; the message says which."""
 
 
-def find_handler(name: str) -> Callable[..., Any]:
+class Loaded:
+    """What one worker serves: `target`, called as `kind` says, and the collector of its garbage."""
+
+    __slots__ = ("collector", "kind", "target")
+
+    def __init__(self, kind: str, target: Any) -> None:
+        self.kind = kind
+        self.target = target
+        self.collector = Collector()
+
+
+def find_handler(name: str) -> Any:
     """The object that "module:name" names; "name" may have dots."""
     module_name, colon, attribute = name.partition(":")
     if not (module_name and colon and attribute):
@@ -44,46 +53,51 @@ def find_handler(name: str) -> Callable[..., Any]:
             near = get_close_matches(part, [n for n in dir(found) if not n.startswith("_")], 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise HandlerNotFound(f"{module_name!r} has no {attribute!r}{hint}") from None
-    return checked(found, name)
+    return found
 
 
-def checked(handler: Any, name: str) -> Callable[..., Any]:
-    """The handler, if it is one that the server can call."""
-    if not callable(handler):
-        raise HandlerNotFound(f"{name!r} is not callable: it is a {type(handler).__name__}")
-    function = handler
-    if not hasattr(handler, "__code__") and not isinstance(handler, type):
-        function = handler.__call__  # an object with such a method
-    code: Any = getattr(function, "__code__", None)
-    if type(code) is not type(checked.__code__):  # of C, which does not tell
-        return handler  # type: ignore[no-any-return]
-    if code.co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR):
-        raise HandlerNotFound(
-            f"{name!r} is an async function or a generator; "
-            "a handler is a function request -> response"
-        )
-    positional = code.co_argcount - hasattr(function, "__self__")
-    optional = len(function.__defaults__ or ())
-    takes_one = positional >= 1 or code.co_flags & CO_VARARGS
-    named = code.co_kwonlyargcount - len(function.__kwdefaults__ or ())
-    if positional - optional > 1 or not takes_one or named > 0:
-        raise HandlerNotFound(
-            f"{name!r} can't be called with one argument; "
-            "a handler is a function request -> response"
-        )
-    return handler  # type: ignore[no-any-return]
+def payload(handler: Any, options: dict[str, Any]) -> bytes:
+    """What load() takes: a handler as a name or as a pickle, and how it is to be served."""
+    return marshal.dumps((handler, options))
 
 
-def load(payload: bytes) -> tuple[Callable[..., Any], Collector]:
-    """The handler that `serve` was given, in this interpreter, and what collects its garbage."""
-    if payload.startswith(HANDLER):
-        handler = find_handler(payload[len(HANDLER) :].decode("utf-8", "surrogatepass"))
+def load(data: bytes) -> Loaded:
+    """What `serve` was given, in this interpreter, ready to serve.
+
+    Raises HandlerNotFound and WrongInterface, whatever the import raises, and for an ASGI
+    application LifespanFailed.
+    """
+    handler, options = marshal.loads(data)
+    if isinstance(handler, str):
+        name, found = handler, find_handler(handler)
     else:
-        handler = loads(payload)
-        handler = checked(handler, getattr(handler, "__qualname__", type(handler).__name__))
-    collector = Collector()
-    collector.start()
-    return handler, collector
+        found = loads(handler)
+        name = getattr(found, "__qualname__", type(found).__name__)
+    try:
+        if options.get("factory"):
+            found = _made(found, name)
+        kind = options["interface"]
+        if kind == "auto":
+            kind = detect(found, name)
+        elif not callable(found):
+            raise WrongInterface(f"{name!r} is not callable: it is a {type(found).__name__}")
+        elif kind == "handler" and detect(found, name) != "handler":
+            raise WrongInterface(f"{name!r} is not a handler: a function request -> response")
+    except WrongInterface as error:
+        raise HandlerNotFound(str(error)) from None
+    if kind == "asgi":
+        from allcores._asgi import Worker
+
+        found = Worker(found, options)
+    loaded = Loaded(kind, found)
+    loaded.collector.start()
+    return loaded
+
+
+def _made(factory: Any, name: str) -> Any:
+    if not callable(factory):
+        raise WrongInterface(f"{name!r} is no factory: a {type(factory).__name__} can't be called")
+    return factory()
 
 
 def flush() -> None:

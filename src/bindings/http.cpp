@@ -9,6 +9,8 @@
 #include "bindings/module.h"
 #include "data/guarded.h"
 #include "interpreter/attach.h"
+#include "runtime/asgi_awaitable.h"
+#include "runtime/asgi_request.h"
 #include "runtime/request_object.h"
 #include "runtime/response_object.h"
 #include "runtime/serving.h"
@@ -44,11 +46,23 @@ void log_line(http::log_level level, std::string_view text) {
 }
 
 PyObject* create(PyTypeObject* type, PyObject* args, PyObject* keywords) {
-    static const char* const names[] = {
-        "payload",       "host",           "port",         "workers",
-        "backlog",       "max_header",     "max_body",     "max_connections",
-        "min_body_rate", "header_timeout", "body_timeout", "keep_alive_timeout",
-        "send_timeout",  "server_name",    "loading",      nullptr};
+    static const char* const names[] = {"payload",
+                                        "host",
+                                        "port",
+                                        "workers",
+                                        "backlog",
+                                        "max_header",
+                                        "max_body",
+                                        "max_streamed",
+                                        "max_connections",
+                                        "min_body_rate",
+                                        "header_timeout",
+                                        "body_timeout",
+                                        "keep_alive_timeout",
+                                        "send_timeout",
+                                        "server_name",
+                                        "loading",
+                                        nullptr};
     const char* payload = nullptr;
     Py_ssize_t payload_size = 0;
     const char* host = nullptr;
@@ -56,11 +70,11 @@ PyObject* create(PyTypeObject* type, PyObject* args, PyObject* keywords) {
     unsigned short port = 0;
     unsigned int workers = 0, backlog = 0, max_header = 0, max_connections = 0, min_body_rate = 0,
                  loading = 0;
-    unsigned long long max_body = 0;
+    unsigned long long max_body = 0, max_streamed = 0;
     double header_timeout = 0, body_timeout = 0, keep_alive_timeout = 0, send_timeout = 0;
     if (!PyArg_ParseTupleAndKeywords(
-            args, keywords, "$y#sHIIIKIIddddsI:Server", const_cast<char**>(names), &payload,
-            &payload_size, &host, &port, &workers, &backlog, &max_header, &max_body,
+            args, keywords, "$y#sHIIIKKIIddddsI:Server", const_cast<char**>(names), &payload,
+            &payload_size, &host, &port, &workers, &backlog, &max_header, &max_body, &max_streamed,
             &max_connections, &min_body_rate, &header_timeout, &body_timeout, &keep_alive_timeout,
             &send_timeout, &server_name, &loading)) {
         return nullptr;
@@ -82,6 +96,7 @@ PyObject* create(PyTypeObject* type, PyObject* args, PyObject* keywords) {
         options.server_name = server_name;
         options.limits.max_header_bytes = max_header;
         options.limits.max_body_bytes = max_body;
+        options.limits.max_streamed_bytes = max_streamed;
         options.limits.max_connections = max_connections;
         options.limits.min_body_rate = min_body_rate;
         options.limits.header_timeout_ms = in_ms(header_timeout);
@@ -292,6 +307,8 @@ int add_http(PyObject* module) {
     if (add_type(module, runtime::make_request_type(module)) < 0 ||
         add_type(module, runtime::make_response_type(module)) < 0 ||
         add_type(module, runtime::make_file_response_type(module)) < 0 ||
+        add_type(module, runtime::make_asgi_request_type(module)) < 0 ||
+        add_type(module, runtime::make_awaitable_type(module)) < 0 ||
         add_type(module, reinterpret_cast<PyTypeObject*>(
                              PyType_FromModuleAndSpec(module, &server_spec, nullptr))) < 0) {
         return -1;

@@ -32,6 +32,7 @@ void duty::leave(unsigned worker) {
     if (places_[worker].replaced.exchange(false, std::memory_order_relaxed)) return;
     --on_duty_;
     watching_.notify_one();
+    ring_one();
 }
 
 void duty::end() {
@@ -40,6 +41,9 @@ void duty::end() {
     ended_ = true;
     rest_.notify_all();
     watching_.notify_all();
+    for (unsigned i = 0; i < workers_; ++i) {
+        if (places_[i].bell) places_[i].bell();
+    }
 }
 
 unsigned duty::resting() {
@@ -65,6 +69,56 @@ void duty::join(unsigned worker) {
     // Somebody else keeps watch now. Also when this one did not: of two places that become free at
     // once the second goes to one who was only woken for the watch.
     if (!watched_) rest_.notify_one();
+    ring_one();
+}
+
+// Those that rest come first, and one of them keeps watch. Where nobody rests, those that wait
+// elsewhere do so by themselves, as long as all on duty are busy.
+bool duty::try_join(unsigned worker, std::uint64_t& again) {
+    again = ~std::uint64_t{0};
+    if (!rotates_) return true;
+    const std::lock_guard lock(mutex_);
+    place& own = places_[worker];
+    own.waits_elsewhere = false;
+    if (resting_ == 0 && on_duty_ >= on_duty_most_) replace_held_up(now_ns());
+    if (ended_ || on_duty_ < on_duty_most_) {
+        own.replaced.store(false, std::memory_order_relaxed);
+        own.quiet = 0;
+        ++on_duty_;
+        return true;
+    }
+    own.waits_elsewhere = true;
+    if (resting_ > 0) return false;
+    // Sequentially consistent against begin(), as in keep_watch().
+    asleep_.store(true, std::memory_order_seq_cst);
+    if (all_are_busy()) {
+        asleep_.store(false, std::memory_order_relaxed);
+        again = patience_ns_ << std::min(own.quiet, 3U);
+        ++own.quiet;
+    } else {
+        own.quiet = 0;
+    }
+    return false;
+}
+
+void duty::set_bell(unsigned worker, std::function<void()> bell) {
+    if (!rotates_) return;
+    const std::lock_guard lock(mutex_);
+    places_[worker].bell = std::move(bell);
+    places_[worker].waits_elsewhere = false;
+}
+
+// With mutex_ held: there may be a place for one that waits elsewhere, or all are busy and one of
+// them has to keep watch.
+void duty::ring_one() {
+    if (resting_ > 0) return;
+    for (unsigned i = 0; i < workers_; ++i) {
+        place& each = places_[i];
+        if (!each.waits_elsewhere || !each.bell) continue;
+        each.waits_elsewhere = false;
+        each.bell();
+        return;
+    }
 }
 
 // Returns when there may be a place.
@@ -111,7 +165,10 @@ void duty::look_at_others(std::uint64_t now) {
     for (unsigned i = 0; i < workers_; ++i) {
         if (!places_[i].is_held_up(now, patience_ns_)) continue;
         const std::lock_guard lock(mutex_);
-        if (replace_held_up(now)) watching_.notify_one();
+        if (replace_held_up(now)) {
+            watching_.notify_one();
+            ring_one();
+        }
         return;
     }
 }
@@ -134,6 +191,7 @@ void duty::wake_watch_if_needed() {
     const std::lock_guard lock(mutex_);
     asleep_.store(false, std::memory_order_relaxed);
     watching_.notify_one();
+    ring_one();
 }
 
 }  // namespace allcores::concurrency

@@ -21,6 +21,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -36,6 +37,14 @@ class duty {
 
     // Returns when this worker is on duty, or after end(): when it may wait for an event.
     void join(unsigned worker);
+
+    // For a worker that has other things to wait for than a place: true, it is on duty; false, not
+    // now. Its bell is rung when it should try again, and it should after `again` nanoseconds at
+    // the latest.
+    [[nodiscard]] bool try_join(unsigned worker, std::uint64_t& again);
+
+    // What is called, by any thread, to make that worker try again; empty: it will not any more.
+    void set_bell(unsigned worker, std::function<void()> bell);
 
     // An event came at `now`: nanoseconds of the steady clock.
     void begin(unsigned worker, std::uint64_t now) {
@@ -77,6 +86,10 @@ class duty {
         // (acquire, pairs with that store), and cleared by it with mutex_ held.
         std::atomic<bool> replaced{false};
         std::uint64_t looked = 0;  // when this worker looked at the others; its own
+        // With mutex_ held: it waits elsewhere and wants a place; how often it looked in vain.
+        bool waits_elsewhere = false;
+        unsigned quiet = 0;
+        std::function<void()> bell;
 
         bool is_held_up(std::uint64_t now, std::uint64_t patience_ns) const {
             const std::uint64_t since = busy_since.load(std::memory_order_acquire);
@@ -90,6 +103,7 @@ class duty {
     bool replace_held_up(std::uint64_t now);
     bool all_are_busy() const;
     void wake_watch_if_needed();
+    void ring_one();
 
     const unsigned workers_;
     const unsigned on_duty_most_;

@@ -2,6 +2,7 @@
 // what one read from one connection brought: one request, or several when the client pipelines.
 #pragma once
 
+#include "http/port.h"
 #include "http/request.h"
 #include "http/response.h"
 
@@ -10,6 +11,22 @@ namespace allcores::http {
 class application {
  public:
     virtual ~application() = default;
+
+    // Once, before everything else and not entered: what this application may ask of its worker.
+    virtual void begin(port& worker) { (void)worker; }
+
+    // Whether handle() is called as soon as the head of a request has come, if its body is long or
+    // of unknown length: request::whole is false then, and hold() has the body.
+    virtual bool takes_parts() const { return false; }
+
+    // An application with a loop of its own serves in it: drive() calls port::turn() until that
+    // says `ended`. Not entered.
+    virtual bool has_loop() const { return false; }
+    virtual void drive() {}
+    // Of one with a loop, entered: something is to be done outside of turn().
+    virtual bool wants_turn_over() { return false; }
+    // Of one with a loop, entered: nothing but a request can give it work.
+    virtual bool is_idle() { return true; }
 
     // Before the first handle() of a batch (an interpreter's lock is taken here).
     virtual void enter() {}

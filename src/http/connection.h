@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "http/byte_buffer.h"
+#include "http/exchange.h"
 #include "http/ownership.h"
 #include "http/parser.h"
 #include "http/pending_output.h"
@@ -29,6 +30,8 @@ struct connection {
     byte_buffer input;
     std::size_t unread = 0;
     std::unique_ptr<pending_output> output;
+    // While its request is with the application: then the connection stays with one worker.
+    std::unique_ptr<http::exchange> exchange;
     peer client;
 
     // What it waits for, and until when: milliseconds on the server's clock, 0 for ever. The pool

@@ -60,6 +60,7 @@ bool connection_pool::give_back(http::connection& connection) {
     connection.input = byte_buffer();
     connection.unread = 0;
     connection.output.reset();
+    connection.exchange.reset();
     connection.waits_for = http::connection::waiting::nothing;
     connection.deadline = connection.discarded = 0;
     connection.body_since = connection.body_bytes = 0;

@@ -15,6 +15,9 @@ struct limits {
     std::uint64_t max_body_bytes =
         16ull << 20;  // over it: 413, before the body is read where its length is declared
 
+    // The same for an application that takes a body in parts, as it comes.
+    std::uint64_t max_streamed_bytes = ~std::uint64_t{0} >> 1;
+
     std::uint32_t header_timeout_ms =
         10'000;  // from the first byte of a request to the end of its head: 408
     std::uint32_t body_timeout_ms = 30'000;  // without a byte of the body: 408

@@ -67,7 +67,7 @@ struct request_parser::callbacks {
         state.body_size_ = 0;
         state.target_size_ = state.overhead_ = 0;
         state.stage_ = message_state::stage::head;
-        state.expects_continue_ = false;
+        state.expects_continue_ = state.streams_ = false;
         self.field_count_ = 0;
         return 0;
     }
@@ -126,6 +126,11 @@ struct request_parser::callbacks {
 
     static int body(llhttp_t* machine, const char* at, std::size_t size) {
         message_state& state = *parser(machine).state_;
+        if (state.streams_) {
+            parser(machine).sink_.on_body({at, size});
+            state.body_size_ += size;  // for the limit
+            return 0;
+        }
         if (!state.body_) state.body_ = const_cast<char*>(at);
         char* end = state.body_ + state.body_size_;
         if (end != at) std::memmove(end, at, size);
@@ -170,6 +175,10 @@ void message_state::moved(char* origin) {
 std::uint64_t message_state::body_left() const {
     if (stage_ != stage::body || (machine_.flags & F_CHUNKED)) return 0;
     return machine_.content_length;
+}
+
+bool message_state::is_chunked() const {
+    return (machine_.flags & F_CHUNKED) != 0;
 }
 
 request_parser::request_parser(const http::limits& limits, sink& sink)
@@ -259,11 +268,35 @@ int request_parser::check_fields(const llhttp_t& machine) {
 
 int request_parser::message_complete(llhttp_t& machine) {
     message_state& state = *state_;
+    bool go_on = state.streams_ ? sink_.on_body_end() : give_request(machine, true);
+    state.origin_ = state.body_ = nullptr;
+    state.body_size_ = 0;
+    state.stage_ = message_state::stage::between;
+    state.expects_continue_ = state.streams_ = false;
+    field_count_ = 0;
+    return go_on ? 0 : static_cast<int>(HPE_PAUSED);
+}
+
+void request_parser::hand_over(message_state& state, const peer& client) {
+    state_ = &state;
+    client_ = &client;
+    field_count_ = state.fields_.size();
+    std::copy(state.fields_.begin(), state.fields_.end(), fields_.begin());
+    state.fields_ = {};
+    (void)give_request(state.machine_, false);
+    state.origin_ = state.body_ = nullptr;
+    state.target_size_ = 0;
+    state.streams_ = true;
+    field_count_ = 0;
+}
+
+bool request_parser::give_request(const llhttp_t& machine, bool whole) {
+    message_state& state = *state_;
     std::string_view method = method_names[machine.method];
     std::string_view raw{state.origin_, state.target_size_};
     bool valid = false;
     request_target target = take_apart(method, raw, valid);
-    request complete{
+    request given{
         .method = method,
         .target = raw,
         .path = target.path,
@@ -271,18 +304,17 @@ int request_parser::message_complete(llhttp_t& machine) {
         .method_number = machine.method,
         .headers = {fields_.data(), field_count_},
         .body = {state.body_, state.body_size_},
+        .whole = whole,
+        .chunked = (machine.flags & F_CHUNKED) != 0,
+        // llhttp counts down what is left of it.
+        .content_length =
+            (machine.flags & F_CONTENT_LENGTH) ? machine.content_length + state.body_size_ : 0,
         .major = machine.http_major,
         .minor = machine.http_minor,
         .keep_alive = llhttp_should_keep_alive(&machine) != 0,
         .client = *client_,
     };
-    bool go_on = sink_.on_request(complete);
-    state.origin_ = state.body_ = nullptr;
-    state.body_size_ = 0;
-    state.stage_ = message_state::stage::between;
-    state.expects_continue_ = false;
-    field_count_ = 0;
-    return go_on ? 0 : static_cast<int>(HPE_PAUSED);
+    return sink_.on_request(given);
 }
 
 int request_parser::status_of_error(const llhttp_t& machine, const char* end) const {

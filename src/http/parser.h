@@ -47,6 +47,10 @@ class message_state {
 
     // How many bytes of the body are known to follow; 0 when chunked or none.
     std::uint64_t body_left() const;
+    bool is_chunked() const;
+
+    // The application has the request already; its body goes there as it comes.
+    bool streams() const { return streams_; }
 
  private:
     friend class request_parser;
@@ -58,6 +62,7 @@ class message_state {
     std::uint32_t overhead_ = 0;  // bytes of trailer fields and chunk extensions
     stage stage_ = stage::between;
     bool expects_continue_ = false;
+    bool streams_ = false;
     std::vector<field> fields_;  // between two reads of one head or body; else in the parser
 };
 
@@ -69,6 +74,9 @@ class request_parser {
         virtual ~sink() = default;
         // False: stop after this request, bytes after it stay unread (result::end).
         virtual bool on_request(const request& request) = 0;
+        // After hand_over(): the parts of the body, and its end, which returns as on_request().
+        virtual void on_body(std::string_view part) { (void)part; }
+        virtual bool on_body_end() { return true; }
     };
 
     enum class outcome {
@@ -90,6 +98,10 @@ class request_parser {
     // changed where a chunked body is joined. After a failure the state is of no more use.
     result feed(message_state& state, char* data, std::size_t size, const peer& client);
 
+    // After `more`, in the body of a request: gives the sink what has come of it. The rest of the
+    // body goes to on_body() then, and no bytes of it are kept.
+    void hand_over(message_state& state, const peer& client);
+
  private:
     friend class message_state;
     struct callbacks;
@@ -101,6 +113,7 @@ class request_parser {
     int head_complete(llhttp_t& machine);
     int check_fields(const llhttp_t& machine);
     int message_complete(llhttp_t& machine);
+    bool give_request(const llhttp_t& machine, bool whole);
     bool over_head_limit(const char* end) const {
         return end - state_->origin_ > static_cast<std::ptrdiff_t>(limits_.max_header_bytes);
     }

@@ -25,11 +25,14 @@ void pending_output::add_copy(std::string_view bytes) {
     auto copy = std::make_unique_for_overwrite<char[]>(bytes.size());
     std::memcpy(copy.get(), bytes.data(), bytes.size());
     pieces_.push_back({.bytes = copy.get(), .length = bytes.size()});
+    unsent_ += bytes.size();
     copies_.push_back(std::move(copy));
 }
 
 void pending_output::add_permanent(std::string_view bytes) {
-    if (!bytes.empty()) pieces_.push_back({.bytes = bytes.data(), .length = bytes.size()});
+    if (bytes.empty()) return;
+    pieces_.push_back({.bytes = bytes.data(), .length = bytes.size()});
+    unsent_ += bytes.size();
 }
 
 void pending_output::add_file(file_plan&& plan) {
@@ -39,7 +42,9 @@ void pending_output::add_file(file_plan&& plan) {
             add_permanent(*text);
         } else {
             const auto& range = std::get<byte_range>(segment);
-            if (range.length) pieces_.push_back({.offset = range.offset, .length = range.length});
+            if (!range.length) continue;
+            pieces_.push_back({.offset = range.offset, .length = range.length});
+            unsent_ += range.length;
         }
     }
 }
@@ -84,6 +89,7 @@ std::int64_t pending_output::send_file(int socket) {
 }
 
 void pending_output::advance(std::uint64_t bytes) {
+    unsent_ -= bytes;
     while (bytes) {
         piece& front = pieces_.front();
         std::uint64_t step = std::min(bytes, front.length);

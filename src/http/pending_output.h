@@ -29,8 +29,10 @@ class pending_output {
 
     void add_copy(std::string_view bytes);
     void add_permanent(std::string_view bytes);
-    // The plan's body. At most once.
+    // The plan's body. At most once at a time.
     void add_file(file_plan&& plan);
+
+    std::uint64_t unsent() const { return unsent_; }
 
     // Sends what the socket takes and adds the number of bytes to `sent`.
     outcome send(int socket, std::uint64_t& sent);
@@ -47,6 +49,7 @@ class pending_output {
     void advance(std::uint64_t bytes);
 
     std::deque<piece> pieces_;
+    std::uint64_t unsent_ = 0;                     // the pieces' lengths
     std::vector<std::unique_ptr<char[]>> copies_;  // what pieces_ point into
     std::optional<file_plan> plan_;                // the same
 };

@@ -31,7 +31,10 @@ struct request {
     std::string_view query;          // raw, after the '?'; empty when there is none
     std::uint8_t method_number;      // llhttp's number of the method
     std::span<const field> headers;  // as received, in order; fields of a trailer are dropped
-    std::string_view body;           // whole, de-chunked
+    std::string_view body;           // de-chunked; whole, or what has come of it
+    bool whole;                      // the body is complete
+    bool chunked;                    // it came so
+    std::uint64_t content_length;    // as declared; 0 where it was not
     std::uint8_t major, minor;       // 1.0 or 1.1
     bool keep_alive;                 // what the client wants, after the rules of its version
     const peer& client;

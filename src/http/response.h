@@ -6,6 +6,7 @@
 // fields and body in any order.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -53,6 +54,9 @@ class response {
     // fields that header() adds are sent too.
     void file(file_plan&& plan);
 
+    // What Content-Length says where no body is sent (HEAD, 304), instead of the body's size.
+    void length(std::int64_t bytes) { length_ = bytes; }
+
     // Close the connection once this response is sent.
     void close() { close_ = true; }
 
@@ -66,6 +70,7 @@ class response {
         body_kind_ = body_kind::none;
         close_ = false;
         names_server_ = false;
+        length_ = -1;
     }
 
     // What was said, for the server.
@@ -76,6 +81,7 @@ class response {
     body_kind kind() const { return body_kind_; }
     // Only of body_kind::file. Moved from by the server.
     file_plan& plan() { return *plan_; }
+    std::int64_t length() const { return length_; }  // -1: not said
     bool closes() const { return close_; }
     bool names_server() const { return names_server_; }
 
@@ -84,6 +90,7 @@ class response {
     body_kind body_kind_ = body_kind::none;
     bool close_ = false;
     bool names_server_ = false;
+    std::int64_t length_ = -1;
     std::string content_type_;
     std::string checked_type_;  // the last one that was found good
     std::string fields_;

@@ -11,6 +11,7 @@ namespace allcores::http {
 namespace {
 
 constexpr std::string_view length_name = "Content-Length: ";
+constexpr std::string_view coding_line = "Transfer-Encoding: chunked\r\n";
 constexpr std::size_t most_digits = 20;
 
 char* put(char* to, std::string_view text) {
@@ -60,13 +61,15 @@ void head_writer::write(byte_buffer& out, const response& response, std::int64_t
     if (!is_prefix_of(response)) make_prefix(response);
     std::string_view connection_line = line_of(said);
     const std::string& fields = response.fields();
-    char* start = out.room(prefix_.size() + length_name.size() + most_digits + fields.size() +
-                           connection_line.size() + 4);
+    char* start = out.room(prefix_.size() + length_name.size() + most_digits + coding_line.size() +
+                           fields.size() + connection_line.size() + 4);
     char* to = put(start, prefix_);
     if (length >= 0) {
         to = put(to, length_name);
         to = std::to_chars(to, to + most_digits, length).ptr;
         to = put(to, "\r\n");
+    } else if (length == chunked) {
+        to = put(to, coding_line);
     }
     if (!fields.empty()) to = put(to, fields);
     if (!connection_line.empty()) to = put(to, connection_line);

@@ -22,6 +22,9 @@ class head_writer {
         if (seconds != seconds_) new_second(seconds);
     }
 
+    static constexpr std::int64_t no_length = -1;
+    static constexpr std::int64_t chunked = -2;  // with Transfer-Encoding
+
     // With Content-Length unless `length` is negative.
     void write(byte_buffer& out, const response& response, std::int64_t length, connection said);
 

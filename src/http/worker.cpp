@@ -15,6 +15,11 @@ std::int64_t unix_seconds() {
     return now.tv_sec;
 }
 
+limits limits_for(limits all, const application& application) {
+    if (application.takes_parts()) all.max_body_bytes = all.max_streamed_bytes;
+    return all;
+}
+
 }  // namespace
 
 worker::worker(server::shared& shared, unsigned number, application& application,
@@ -23,13 +28,30 @@ worker::worker(server::shared& shared, unsigned number, application& application
       number_(number),
       application_(application),
       counts_(counts),
-      parser_(shared.options.limits, *this),
+      parser_(limits_for(shared.options.limits, application), *this),
       head_(shared.options.server_name) {
     (void)input_.room(read_size);
     input_.forget();  // most of it is never used: few requests are that long
 }
 
 void worker::run() {
+    application_.begin(*this);
+    if (application_.has_loop()) {
+        own_ = net::make_reactor();
+        shared_.duties.set_bell(number_, [this] { own_->wake(); });
+        application_.drive();
+        entered_ = false;
+        shared_.duties.set_bell(number_, nullptr);
+        end_held();
+        if (on_duty_) shared_.duties.leave(number_);
+    } else {
+        serve_until_end();
+        shared_.duties.leave(number_);
+    }
+    cut_what_nobody_has();
+}
+
+void worker::serve_until_end() {
     shared_.duties.join(number_);
     while (!shared_.finished.load(std::memory_order_acquire)) {
         net::reactor::event event;
@@ -56,8 +78,6 @@ void worker::run() {
         }
     }
     leave();
-    shared_.duties.leave(number_);
-    cut_what_nobody_has();
 }
 
 net::reactor::outcome worker::wait(net::reactor::event& event) {
@@ -90,6 +110,10 @@ void worker::note_time() {
     counts_.wakeups.add(1);
     woken_ns_ = last_ns_ = server::shared::now_ns();
     shared_.duties.begin(number_, woken_ns_);
+    note_date();
+}
+
+void worker::note_date() {
     head_.now(unix_seconds());
 }
 

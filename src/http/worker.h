@@ -4,19 +4,22 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string_view>
 #include <vector>
 
 #include "http/application.h"
 #include "http/byte_buffer.h"
 #include "http/connection.h"
+#include "http/exchange.h"
 #include "http/parser.h"
+#include "http/port.h"
 #include "http/response_head.h"
 #include "http/server_state.h"
 
 namespace allcores::http {
 
-class worker final : request_parser::sink {
+class worker final : request_parser::sink, port {
  public:
     worker(server::shared& shared, unsigned number, application& application,
            worker_statistics& counts);
@@ -24,6 +27,8 @@ class worker final : request_parser::sink {
     void run();
 
  private:
+    friend class exchange;
+
     // What to do with a connection after a step.
     enum class [[nodiscard]] next {
         let_go,  // nothing to do until the next event
@@ -31,6 +36,7 @@ class worker final : request_parser::sink {
     };
 
     // worker.cpp: events
+    void serve_until_end();
     net::reactor::outcome wait(net::reactor::event& event);
     void dispatch(const net::reactor::event& event);
     void accept_from(std::size_t listener);
@@ -41,6 +47,7 @@ class worker final : request_parser::sink {
     void sweep();
     void cut_what_nobody_has();
     void note_time();
+    void note_date();
     void finish_event();
 
     // worker_connection.cpp: one connection that this worker owns
@@ -49,6 +56,8 @@ class worker final : request_parser::sink {
     next read(connection& connection, bool to_the_end);
     next parse(connection& connection, char* data, std::size_t size);
     char* room_for_input(connection& connection, std::size_t& room);
+    static bool is_stuck(const connection& connection);
+    bool goes_in_parts(const connection& connection) const;
     void note_body(connection& connection, std::size_t size);
     void keep_input(connection& connection, char* begin, std::size_t size);
     next refuse(connection& connection, int status);
@@ -58,8 +67,45 @@ class worker final : request_parser::sink {
     void set_deadline(connection& connection);
     bool is_overdue(const connection& each) const;
 
+    // worker_turn.cpp: serving from inside the application's own loop
+    turned turn(std::int64_t timeout_ns, int loop_descriptor) override;
+    bool drains() const override { return shared_.draining.load(std::memory_order_relaxed); }
+    void wake() noexcept override;
+    bool serve_one();
+    bool serve_shared(net::reactor::outcome outcome, const net::reactor::event& event);
+    bool wait_for_any(std::uint64_t end, int loop_descriptor, turned& result);
+    void take_duty();
+    void handle_own_event(const net::reactor::event& event);
+    void tell_gone(exchange& exchange);
+    void set_held_deadline(exchange& exchange, std::uint64_t after_ms);
+    void look_at_held();
+    void send_unsent();
+    void note_own_time();
+    void end_held();
+
+    // worker_exchange.cpp: requests that the application keeps
+    exchange& hold() override;
+    void make_exchange(const request& request);
+    void keep_held(connection& connection);
+    void release_held(connection& connection);
+    void resume_soon(exchange& exchange);
+    bool resume_finished();
+    void resume(connection& connection);
+    void watch(exchange& exchange);
+    void unwatch(exchange& exchange);
+    void fail(exchange& exchange);
+    void read_more(exchange& exchange);
+    exchange::output send_out(exchange& exchange, std::string_view body);
+    exchange::output frame(exchange& exchange, std::string_view body);
+    exchange::output send_pending(exchange& exchange);
+    static std::uint64_t now_ns() { return server::shared::now_ns(); }
+    bool wait_ready(exchange& exchange, short what, std::uint64_t timeout_ms);
+
     // worker_response.cpp: what is sent
     bool on_request(const request& request) override;
+    void on_body(std::string_view part) override;
+    bool on_body_end() override;
+    bool end_of_handle(const request& request);
     void write_response(const request& request);
     void write_error(connection& connection, int status);
     void send_collected(connection& connection);
@@ -87,10 +133,22 @@ class worker final : request_parser::sink {
     bool broken_ = false;      // sending to current_ failed: nothing more can be sent
     std::uint64_t batch_ = 0;  // requests of this batch
     bool progress_ = false;    // this step brought what the connection waited for, or a part
+    bool parsing_ = false;     // bytes are being looked at: neither parser_ nor input_ is free
     std::vector<connection*> to_serve_;  // owned; found while looking at deadlines
-    std::uint64_t exhausted_ms_ = 0;     // when the lack of descriptors was logged last
-    std::uint64_t woken_ns_ = 0;         // when the last event came
-    std::uint64_t last_ns_ = 0;          // the last look at the clock
+
+    // Requests that the application keeps: their connections are owned by this worker.
+    const request* handled_ = nullptr;    // handle() runs
+    std::vector<connection*> held_;       // all of them
+    std::vector<connection*> to_resume_;  // those that are finished or broken
+    std::vector<connection*> unsent_;     // those with a head that waits for a body
+    std::unique_ptr<net::reactor> own_;   // what is watched for them; made when it is needed
+    bool on_duty_ = false;                // may wait on the shared set, inside turn()
+    bool told_drain_ = false;
+    std::uint64_t next_held_deadline_ms_ = ~std::uint64_t{0};  // none is earlier
+    std::uint64_t try_again_ns_ = 0;                           // for a place on duty, at the latest
+    std::uint64_t exhausted_ms_ = 0;  // when the lack of descriptors was logged last
+    std::uint64_t woken_ns_ = 0;      // when the last event came
+    std::uint64_t last_ns_ = 0;       // the last look at the clock
 };
 
 }  // namespace allcores::http

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t least_room = 16 * 1024;  // for a read into a connection's buffer
 constexpr std::size_t worth_shrinking = 64 * 1024;
+constexpr std::uint64_t longest_awaited = 64 * 1024;
 constexpr std::uint64_t linger_a_turn = 1u << 20;
 constexpr std::uint64_t linger_in_all = 64u << 20;
 constexpr std::uint64_t ns_a_ms = 1'000'000;
@@ -22,6 +23,7 @@ constexpr std::uint64_t ns_a_ms = 1'000'000;
 void worker::serve(connection& connection, bool to_the_end) {
     for (;;) {
         if (step(connection, to_the_end) == next::closed) return;
+        if (connection.exchange) return keep_held(connection);
         bool has_begun = connection.message.at() != message_state::stage::between ||
                          connection.output || connection.unread || connection.is_lingering;
         if (shared_.finished.load(std::memory_order_acquire) ||
@@ -50,7 +52,7 @@ worker::next worker::step(connection& connection, bool to_the_end) {
     if (connection.unread) {
         std::size_t size = std::exchange(connection.unread, 0);
         if (parse(connection, connection.input.data(), size) == next::closed) return next::closed;
-        if (connection.output || connection.is_lingering) return next::let_go;
+        if (is_stuck(connection)) return next::let_go;
     }
     return read(connection, to_the_end);
 }
@@ -69,7 +71,7 @@ worker::next worker::read(connection& connection, bool to_the_end) {
         counts_.bytes_received.add(size);
         if (!connection.input.empty()) connection.input.commit(size);
         if (parse(connection, at, size) == next::closed) return next::closed;
-        if (connection.output || connection.is_lingering) return next::let_go;
+        if (is_stuck(connection)) return next::let_go;
         if (size < room && !to_the_end) return next::let_go;
         if (connection.message.at() == message_state::stage::body) set_deadline(connection);
         if (is_overdue(connection)) return time_out(connection);
@@ -106,12 +108,17 @@ char* worker::room_for_input(connection& connection, std::size_t& room) {
 worker::next worker::parse(connection& connection, char* data, std::size_t size) {
     current_ = &connection;
     batch_ = 0;
+    parsing_ = true;
     request_parser::result result = parser_.feed(connection.message, data, size, connection.client);
+    if (result.what == request_parser::outcome::more && goes_in_parts(connection)) {
+        parser_.hand_over(connection.message, connection.client);
+    }
+    parsing_ = false;
     if (entered_ && !application_.finish_batch()) leave();
     if (batch_) connection.body_since = 0;
     switch (result.what) {
         case request_parser::outcome::more:
-            if (connection.message.awaits_continue()) {
+            if (connection.message.awaits_continue() && !connection.exchange) {
                 collected_.append("HTTP/1.1 100 Continue\r\n\r\n");
                 connection.message.continued();
             }
@@ -121,7 +128,7 @@ worker::next worker::parse(connection& connection, char* data, std::size_t size)
             break;
         case request_parser::outcome::stopped: {
             auto left = static_cast<std::size_t>(data + size - result.end);
-            if (connection.closing) {
+            if (connection.closing && !connection.exchange) {
                 connection.lingers = left > 0;
             } else {
                 keep_input(connection, data + size - left, left);
@@ -136,8 +143,21 @@ worker::next worker::parse(connection& connection, char* data, std::size_t size)
     send_collected(connection);
     note_replies();
     if (broken_) return close(connection);
-    if (connection.output || !connection.closing) return next::let_go;
+    if (connection.output || !connection.closing || connection.exchange) return next::let_go;
     return close_when_sent(connection);
+}
+
+// Nothing more is read from it for now.
+bool worker::is_stuck(const connection& connection) {
+    return connection.output || connection.is_lingering || connection.exchange;
+}
+
+// A body that is short, and whose length is known, is as good as here.
+bool worker::goes_in_parts(const connection& connection) const {
+    const message_state& message = connection.message;
+    return message.at() == message_state::stage::body && !message.streams() &&
+           application_.takes_parts() &&
+           (message.is_chunked() || message.body_left() > longest_awaited);
 }
 
 // These bytes were the last that came of an unfinished request.

@@ -32,13 +32,17 @@ bool worker::on_request(const request& request) {
     connection& connection = *current_;
     enter();
     response_.reset();
+    handled_ = &request;
+    if (!request.whole) make_exchange(request);
     application_.handle(request, response_);
-    ++batch_;
+    handled_ = nullptr;
     counts_.requests.add(1);
     connection.is_new = false;
     progress_ = true;
-    if (!request.keep_alive || response_.closes() ||
-        shared_.draining.load(std::memory_order_relaxed)) {
+    if (!request.keep_alive) connection.closing = true;
+    if (connection.exchange) return end_of_handle(request);
+    ++batch_;
+    if (response_.closes() || shared_.draining.load(std::memory_order_relaxed)) {
         connection.closing = true;
     }
     write_response(request);
@@ -52,7 +56,11 @@ void worker::write_response(const request& request) {
     std::string_view body = has_empty_body(status) ? std::string_view() : response_.body();
     auto length =
         static_cast<std::int64_t>(is_file ? response_.plan().content_length() : body.size());
-    if (has_no_length(status) || status == 304) length = -1;
+    if (response_.length() >= 0 && (request.method_number == HTTP_HEAD || status == 304)) {
+        length = response_.length();
+    } else if (has_no_length(status) || status == 304) {
+        length = -1;
+    }
     auto said = head_writer::connection::unsaid;
     if (connection.closing) {
         said = head_writer::connection::close;
@@ -176,6 +184,7 @@ void worker::continue_output(connection& connection) {
 // From the first time on, room for output is an event; `again`: also when it is there already. (A
 // socket that never was full makes no such events, so the watch is not taken back.)
 void worker::watch_output(connection& connection, bool again) {
+    if (connection.exchange) return;  // whoever sends for it waits in another way
     if (connection.watches_output && !again) return;
     connection.watches_output = true;
     shared_.reactor->rearm(connection.socket.get(),

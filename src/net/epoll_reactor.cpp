@@ -54,6 +54,7 @@ class epoll_reactor final : public reactor {
         return outcome::ready;
     }
 
+    int pollable() const noexcept override { return set_.get(); }
     void wake() noexcept override { signal(wake_); }
     void end() noexcept override { signal(end_); }
 

@@ -50,6 +50,9 @@ class reactor {
     // Waits for one event, at most that long; -1: without limit.
     virtual outcome wait(event& result, int timeout_ms) = 0;
 
+    // Readable, for poll and the like, when a wait() would return.
+    virtual int pollable() const noexcept = 0;
+
     // Makes one waiter, now or the next to come, return `woken`. Several calls may be answered by
     // one return.
     virtual void wake() noexcept = 0;

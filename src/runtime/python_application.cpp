@@ -37,14 +37,13 @@ PyTypeObject* type_of(PyObject* module, const char* name) {
 }  // namespace
 
 python_application::python_application(PyObject* handler, PyObject* collector)
-    : handler_(Py_NewRef(handler)) {
+    : worker_application(collector), handler_(Py_NewRef(handler)) {
+    if (PyErr_Occurred()) return;
     PyObject* core = PyImport_ImportModule("allcores._core");
     if (core == nullptr) return;
     support_ = PyImport_ImportModule("allcores._http_support");
     if (support_ != nullptr) {
         encode_json_ = PyObject_GetAttrString(support_, "encode_json");
-        collect_idle_ = PyObject_GetAttrString(collector, "idle");
-        collect_busy_ = PyObject_GetAttrString(collector, "busy");
         request_type_ = type_of(core, "Request");
         response_type_ = type_of(core, "Response");
         file_response_type_ = type_of(core, "FileResponse");
@@ -59,35 +58,14 @@ python_application::~python_application() {
     Py_XDECREF(kept_);
     Py_XDECREF(handler_);
     Py_XDECREF(encode_json_);
-    Py_XDECREF(collect_idle_);
-    Py_XDECREF(collect_busy_);
     Py_XDECREF(support_);
     Py_XDECREF(request_type_);
     Py_XDECREF(response_type_);
     Py_XDECREF(file_response_type_);
 }
 
-// A worker's interpreter has one thread, as long as its handlers start none and nobody calls into
-// it: then nobody waits for its GIL, and releasing it after each batch would only cost time.
-bool python_application::finish_batch() {
-    if (since_idle_ >= requests_without_idle) ask_collector(collect_busy_, true);
-    PyThreadState* own = PyThreadState_GetUnchecked();
-    return PyInterpreterState_ThreadHead(own->interp) == own && PyThreadState_Next(own) == nullptr;
-}
-
-void python_application::idle(bool at_length) {
-    ask_collector(collect_idle_, at_length);
-}
-
-void python_application::ask_collector(PyObject* method, bool at_length) {
-    since_idle_ = 0;
-    PyObject* result = PyObject_CallOneArg(method, at_length ? Py_True : Py_False);
-    if (result == nullptr) PyErr_WriteUnraisable(method);
-    Py_XDECREF(result);
-}
-
 void python_application::handle(const http::request& view, http::response& response) {
-    ++since_idle_;
+    count_request();
     request_object* request = spare_;
     if (request == nullptr) request = new_request(request_type_, support_);
     spare_ = nullptr;

@@ -13,7 +13,7 @@
 #include <system_error>
 #include <thread>
 
-#include "runtime/python_application.h"
+#include "runtime/worker_application.h"
 
 namespace allcores::runtime {
 
@@ -129,22 +129,24 @@ void serving::work(unsigned index) {
     bool is_ready = false;
     bool has_served = false;
     PyObject* module = PyImport_ImportModule("allcores._worker");
-    PyObject* pair = module == nullptr
-                         ? nullptr
-                         : PyObject_CallMethod(module, "load", "y#", payload_.data(),
-                                               static_cast<Py_ssize_t>(payload_.size()));
-    if (pair != nullptr) {
-        python_application application(PyTuple_GetItem(pair, 0), PyTuple_GetItem(pair, 1));
-        is_ready = application.is_ready();
+    PyObject* target = module == nullptr
+                           ? nullptr
+                           : PyObject_CallMethod(module, "load", "y#", payload_.data(),
+                                                 static_cast<Py_ssize_t>(payload_.size()));
+    if (target != nullptr) {
+        const std::unique_ptr<worker_application> application =
+            worker_application::make(target, server_.addresses().at(0));
+        is_ready = application && application->is_ready();
         if (is_ready) {
-            application.detach();
+            application->detach();
             has_served = loaded();
-            if (has_served) server_.run(application, index);
-            application.attach();
+            if (has_served) server_.run(*application, index);
+            application->attach();
+            application->shut_down();
         }
     }
     if (!is_ready) failed(std::make_unique<data::remote_error>(data::remote_error::take()));
-    Py_XDECREF(pair);
+    Py_XDECREF(target);
     Py_XDECREF(module);
     if (has_served) returned();
 }

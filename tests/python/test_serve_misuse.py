@@ -97,10 +97,10 @@ def test_objects_that_are_handlers(path: str) -> None:
     ("handler", "line"),
     [
         ("'misuse_app:no_argument'", "can't be called with one argument"),
-        ("'misuse_app:two_arguments'", "can't be called with one argument"),
-        ("'misuse_app:asynchronous'", "is an async function"),
-        ("misuse_app.two_arguments", "can't be called with one argument"),
-        ("misuse_app.asynchronous", "is an async function"),
+        ("'misuse_app:two_arguments', interface='handler'", "is not a handler"),
+        ("'misuse_app:asynchronous', interface='handler'", "is not a handler"),
+        ("misuse_app.two_arguments, interface='handler'", "is not a handler"),
+        ("misuse_app.asynchronous, interface='handler'", "is not a handler"),
         ("lambda: 1", "can't be called with one argument"),
     ],
 )

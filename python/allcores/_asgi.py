@@ -1,0 +1,224 @@
+"""ASGI in one worker: its event loop, the application's lifespan, and what failures look like.
+
+The worker serves from inside the loop's wait for events (src/http/worker_turn.cpp): the loop's
+selector calls the server, which answers requests until the loop itself has something to do. An
+application that never suspends never leaves that call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections.abc
+import selectors
+import sys
+
+from allcores._core import AsgiAwaitable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+# create_task() takes what is a Coroutine by its methods.
+collections.abc.Coroutine.register(AsgiAwaitable)
+
+# What `receive` and `send` of the server's own tasks are for: nothing of a request.
+LIFESPAN_VERSION = {"version": "3.0", "spec_version": "2.0"}
+
+
+class LifespanFailed(Exception):
+    """The application said that its start-up failed, or raised in it."""
+
+
+class Selector(selectors.EpollSelector):
+    """The loop's selector: while it waits, the server serves."""
+
+    # (seconds; negative: without limit) -> whether a descriptor of this selector may be ready.
+    turn: Callable[[float], bool] | None = None
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        turn = self.turn
+        if turn is None:
+            return super().select(timeout)
+        if turn(-1.0 if timeout is None else timeout):
+            return super().select(0)
+        return []
+
+
+class Worker:
+    """One worker's application with its loop. Made and used on the worker's thread."""
+
+    def __init__(self, application: Any, options: dict[str, Any]) -> None:
+        self.application = application
+        self.root_path: str = options.get("root_path", "")
+        self.selector = Selector()
+        self.loop = asyncio.SelectorEventLoop(self.selector)
+        asyncio.set_event_loop(self.loop)
+        self.state: dict[str, Any] = {}
+        # What the server looks at to know whether the loop has work.
+        self.ready = self.loop._ready  # type: ignore[attr-defined]
+        self.scheduled = self.loop._scheduled  # type: ignore[attr-defined]
+        self.watched = self.selector._fd_to_key  # type: ignore[attr-defined]
+        self._lifespan = Lifespan(self)
+        if options.get("lifespan", "auto") != "off":
+            self.loop.run_until_complete(self._lifespan.start(must=options.get("lifespan") == "on"))
+        # A request gets a copy of it where the application has a lifespan.
+        self.scope_state = self.state if self._lifespan.task is not None else None
+
+    def run(self, turn: Callable[[float], bool]) -> None:
+        """Serve until `turn` stops the loop."""
+        self.selector.turn = turn
+        try:
+            self.loop.run_forever()
+        finally:
+            self.selector.turn = None
+
+    def close(self) -> None:
+        """End what is left of the requests, then the application's lifespan, then the loop."""
+        try:
+            lifespan = self._lifespan.task
+            self._wait_for(lambda task: task is not lifespan, 0.1)  # to hear of their disconnects
+            self._cancel(lambda task: task is not lifespan)
+            self.loop.run_until_complete(self._lifespan.stop())
+            self._cancel(lambda task: True)
+            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+            self.loop.run_until_complete(self.loop.shutdown_default_executor(5))
+        except BaseException as error:
+            report("the end of the application failed", error)
+        finally:
+            asyncio.set_event_loop(None)
+            self.loop.close()
+
+    def _wait_for(self, which: Callable[[asyncio.Task[Any]], bool], seconds: float) -> None:
+        left = [task for task in asyncio.all_tasks(self.loop) if which(task)]
+        if left:
+            self.loop.run_until_complete(asyncio.wait(left, timeout=seconds))
+
+    def _cancel(self, which: Callable[[asyncio.Task[Any]], bool]) -> None:
+        for task in asyncio.all_tasks(self.loop):
+            if which(task):
+                task.cancel()
+        self._wait_for(which, 5)
+
+
+class Lifespan:
+    """The application's lifespan in one worker (the specification's "Lifespan Protocol")."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._started = asyncio.Event()
+        self._stopped = asyncio.Event()
+        self._failure: str | None = None
+        self._error: BaseException | None = None
+        self.task: asyncio.Task[None] | None = None
+
+    async def start(self, must: bool) -> None:
+        """Wait for the application's start-up. Raises LifespanFailed, from what it raised."""
+        worker = self._worker
+        self.task = worker.loop.create_task(self._run())
+        self._messages.put_nowait({"type": "lifespan.startup"})
+        await self._started.wait()
+        if self._failure is not None:
+            raise LifespanFailed(self._failure)
+        if self._error is not None:
+            # Raised before it said that it has started: it knows no lifespan, or that failed. With
+            # a message of its own it would have said so, as the specification wants it.
+            if must or not _is_ignorance(self._error):
+                raise LifespanFailed("the application's start-up failed") from self._error
+            self.task = None
+
+    async def stop(self) -> None:
+        """Wait for the application's end."""
+        if self.task is None or self.task.done():
+            return
+        self._messages.put_nowait({"type": "lifespan.shutdown"})
+        await self._stopped.wait()
+        if self._failure is not None:
+            report(f"the application's shutdown failed: {self._failure}", None)
+        elif self._error is not None:
+            report("the application's shutdown failed", self._error)
+
+    async def _run(self) -> None:
+        scope = {
+            "type": "lifespan",
+            "asgi": dict(LIFESPAN_VERSION),
+            "state": self._worker.state,
+        }
+        try:
+            await self._worker.application(scope, self._messages.get, self._send)
+        except BaseException as error:
+            self._error = error
+            if not isinstance(error, (Exception, asyncio.CancelledError)):
+                self._error = RuntimeError(f"{type(error).__name__} in the application's lifespan")
+                self._error.__cause__ = error
+        finally:
+            self._started.set()
+            self._stopped.set()
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        kind = message["type"]
+        if kind == "lifespan.startup.complete":
+            self._started.set()
+        elif kind == "lifespan.startup.failed":
+            self._failure = message.get("message") or "lifespan.startup.failed"
+            self._started.set()
+        elif kind == "lifespan.shutdown.complete":
+            self._stopped.set()
+        elif kind == "lifespan.shutdown.failed":
+            self._failure = message.get("message") or "lifespan.shutdown.failed"
+            self._stopped.set()
+        else:
+            raise RuntimeError(f"ASGI: {kind!r} can't be sent in a lifespan")
+
+
+def _is_ignorance(error: BaseException) -> bool:
+    """Whether an application raised because it does not know of lifespans, and so has none."""
+    # Many say so by an assertion, a KeyError of what a request's scope has, or a ValueError; one
+    # that has a lifespan and fails in it does so below the function that it awaits, most often
+    # with startup.failed. Its traceback then is deeper than the call itself and one frame more.
+    depth = 0
+    traceback = error.__traceback__
+    while traceback is not None:
+        depth += 1
+        traceback = traceback.tb_next
+    known = (AssertionError, KeyError, NotImplementedError, TypeError, ValueError, RuntimeError)
+    return isinstance(error, known) and depth <= 3
+
+
+async def as_coroutine(awaitable: Any) -> None:
+    """What an application returned that is no coroutine. Called by asgi_application.cpp."""
+    await awaitable
+
+
+def label(scope: Any) -> str:
+    """What a request is called in the log."""
+    if scope is None:
+        return "a request"
+    return f"{scope.get('method', scope['type'])} {scope['path']}"
+
+
+def failed(scope: Any, error: BaseException) -> None:
+    """A request's application raised: one traceback in the log. Called by asgi_application.cpp."""
+    if error is None or isinstance(error, Exception):
+        report(f"{label(scope)} failed", error)
+    else:  # SystemExit, KeyboardInterrupt: asyncio logs their traceback
+        report(f"{label(scope)} failed: {error!r}", None)
+    if error is not None:
+        error.__traceback__ = None
+
+
+def incomplete(scope: Any, started: bool) -> None:
+    """The application returned too early. Called by asgi_application.cpp."""
+    part = "without completing its response" if started else "without starting a response"
+    report(f"{label(scope)}: the ASGI application returned {part}", None)
+
+
+def report(text: str, error: BaseException | None) -> None:
+    """Log an error of the application."""
+    import logging
+
+    logging.getLogger("allcores.http").error("%s", text, exc_info=error)
+    for stream in (sys.stderr,):
+        if stream is not None:
+            stream.flush()

@@ -1,0 +1,38 @@
+// What an application may ask of the worker that serves it: to keep a request for later, and, when
+// it has a loop of its own, to serve for a while. Used on the worker's thread only.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "http/exchange.h"
+
+namespace allcores::http {
+
+class port {
+ public:
+    // Inside handle(): its request is answered through the exchange, and `response` is not looked
+    // at. Always the same one for a request.
+    virtual exchange& hold() = 0;
+
+    enum class [[nodiscard]] turned {
+        loop,     // the application's loop has something to do
+        timeout,  // nothing came for that long
+        ended,    // the server is done: return from drive()
+    };
+
+    // For drive(), entered: serves what comes until application::wants_turn_over() or
+    // `loop_descriptor` is ready, at most that long (nanoseconds; negative: without limit).
+    virtual turned turn(std::int64_t timeout_ns, int loop_descriptor) = 0;
+
+    // Whether the server takes no more connections; any thread.
+    virtual bool drains() const = 0;
+
+    // Makes turn() return soon. Any thread.
+    virtual void wake() noexcept = 0;
+
+ protected:
+    ~port() = default;
+};
+
+}  // namespace allcores::http

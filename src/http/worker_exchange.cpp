@@ -1,0 +1,466 @@
+// Requests that the application keeps: what an exchange does, and when its connection goes back to
+// the others.
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+
+#include "http/status.h"
+#include "http/worker.h"
+
+namespace allcores::http {
+namespace {
+
+constexpr std::size_t worth_not_copying = 16 * 1024;
+constexpr std::uint64_t ns_a_ms = 1'000'000;
+constexpr std::uint64_t longest_discarded = 1 << 20;  // of a body that nobody wants
+constexpr int look_for_end_ms = 250;                  // of the server, while waiting for one client
+
+}  // namespace
+
+exchange& worker::hold() {
+    if (!current_->exchange) make_exchange(*handled_);
+    return *current_->exchange;
+}
+
+// Replies to earlier requests of the batch go first.
+void worker::make_exchange(const request& request) {
+    connection& connection = *current_;
+    connection.exchange = std::make_unique<exchange>(*this, connection);
+    exchange& made = *connection.exchange;
+    made.is_head_ = request.method_number == HTTP_HEAD;
+    made.http_1_0_ = request.minor == 0;
+    made.ended_ = request.whole;
+    made.begun_ns_ = woken_ns_;
+    made.input_.append(request.body);
+    made.out_.append(collected_.view());
+    collected_.clear();
+    if (shared_.draining.load(std::memory_order_relaxed) || !request.keep_alive) {
+        connection.closing = true;
+    }
+}
+
+// Whether to go on with the next request of the batch.
+bool worker::end_of_handle(const request& request) {
+    connection& connection = *current_;
+    exchange& held = *connection.exchange;
+    held.in_handle_ = false;
+    if (!held.finished_ && !held.gone_) return false;
+    if (held.gone_) broken_ = true;
+    if (!request.whole &&
+        (connection.message.awaits_continue() || connection.message.is_chunked() ||
+         connection.message.body_left() > longest_discarded)) {
+        connection.closing = connection.lingers = true;
+    }
+    connection.exchange.reset();
+    if (connection.output) watch_output(connection, false);
+    return !connection.closing && !connection.output && !broken_;
+}
+
+void worker::on_body(std::string_view part) {
+    if (current_->exchange) current_->exchange->input_.append(part);
+}
+
+bool worker::on_body_end() {
+    if (!current_->exchange) return true;
+    current_->exchange->ended_ = true;
+    return false;
+}
+
+void worker::keep_held(connection& connection) {
+    exchange& kept = *connection.exchange;
+    if (kept.place_) return;
+    held_.push_back(&connection);
+    kept.place_ = static_cast<std::uint32_t>(held_.size());
+    if (connection.output) watch(kept);
+}
+
+void worker::release_held(connection& connection) {
+    exchange& kept = *connection.exchange;
+    unwatch(kept);
+    if (kept.place_) {
+        held_[kept.place_ - 1] = held_.back();
+        held_[kept.place_ - 1]->exchange->place_ = kept.place_;
+        held_.pop_back();
+    }
+    connection.exchange.reset();
+}
+
+void worker::resume_soon(exchange& exchange) {
+    if (exchange.in_handle_ || exchange.will_resume_) return;
+    exchange.will_resume_ = true;
+    to_resume_.push_back(&exchange.connection_);
+}
+
+bool worker::resume_finished() {
+    if (to_resume_.empty()) return false;
+    while (!to_resume_.empty()) {
+        connection* next = to_resume_.back();
+        to_resume_.pop_back();
+        resume(*next);
+    }
+    return true;
+}
+
+// The application is done with its request: the connection is like any other again.
+void worker::resume(connection& connection) {
+    const bool gone = connection.exchange->gone_;
+    const bool ended = connection.exchange->ended_;
+    std::erase(unsent_, &connection);
+    release_held(connection);
+    if (gone) return (void)close(connection);
+    if (!ended && (connection.message.awaits_continue() || connection.message.is_chunked() ||
+                   connection.message.body_left() > longest_discarded)) {
+        connection.closing = connection.lingers = true;
+    }
+    progress_ = true;
+    if (connection.closing) {
+        if (connection.unread) connection.lingers = true;
+        connection.unread = 0;
+        if (!connection.output && close_when_sent(connection) == next::closed) return;
+    }
+    if (connection.output) {
+        connection.watches_output = false;
+        watch_output(connection, false);
+    }
+    serve(connection, true);
+}
+
+// From now on its events come to this worker.
+void worker::watch(exchange& exchange) {
+    if (exchange.watched_ || !own_) return;
+    const int socket = exchange.connection_.socket.get();
+    const auto token = reinterpret_cast<net::reactor::token>(&exchange.connection_);
+    shared_.reactor->remove(socket);
+    exchange.watched_ = true;
+    own_->add(socket, token, net::reactor::interest::read_and_write);
+}
+
+void worker::unwatch(exchange& exchange) {
+    if (!exchange.watched_) return;
+    connection& connection = exchange.connection_;
+    own_->remove(connection.socket.get());
+    exchange.watched_ = false;
+    connection.watches_output = connection.output != nullptr;
+    shared_.reactor->add(
+        connection.socket.get(), reinterpret_cast<net::reactor::token>(&connection),
+        connection.output ? net::reactor::interest::read_and_write : net::reactor::interest::read);
+}
+
+// Nothing more can be sent or received; whoever calls tells the application.
+void worker::fail(exchange& exchange) {
+    if (exchange.gone_) return;
+    exchange.gone_ = true;
+    resume_soon(exchange);
+}
+
+void worker::read_more(exchange& exchange) {
+    connection& connection = exchange.connection_;
+    if (connection.message.awaits_continue() && !exchange.raw_) {
+        connection.message.continued();
+        exchange.out_.append("HTTP/1.1 100 Continue\r\n\r\n");
+        if (send_out(exchange, {}) == exchange::output::gone) return;
+    }
+    if (connection.unread) {  // raw: what came behind the request's head
+        exchange.input_.append({connection.input.data(), connection.unread});
+        connection.unread = 0;
+        connection.input = byte_buffer();
+    }
+    while (!exchange.ended_ && !exchange.gone_ &&
+           exchange.unread().size() < exchange::most_unread) {
+        char* at = input_.room(read_size);
+        const ssize_t count = ::recv(connection.socket.get(), at, read_size, MSG_DONTWAIT);
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0 && errno == EAGAIN) return;
+        if (count <= 0) return fail(exchange);
+        const auto size = static_cast<std::size_t>(count);
+        counts_.bytes_received.add(size);
+        if (exchange.raw_) {
+            exchange.input_.append({at, size});
+            continue;
+        }
+        http::connection* before = std::exchange(current_, &connection);
+        parsing_ = true;
+        const request_parser::result result =
+            parser_.feed(connection.message, at, size, connection.client);
+        parsing_ = false;
+        current_ = before;
+        if (result.what == request_parser::outcome::stopped) {
+            const auto left = static_cast<std::size_t>(at + size - result.end);
+            keep_input(connection, at + size - left, left);
+            connection.unread = left;
+        } else if (result.what == request_parser::outcome::failed) {
+            return fail(exchange);
+        }
+    }
+}
+
+exchange::input exchange::pull() {
+    wants_input_ = false;
+    if (gone_) return input::gone;
+    if (!unread().empty()) return input::some;
+    if (ended_) return input::ended;
+    if (!home_.parsing_) home_.read_more(*this);
+    if (!unread().empty()) return input::some;
+    if (ended_) return input::ended;
+    if (gone_) return input::gone;
+    wants_input_ = true;
+    if (!raw_) home_.set_held_deadline(*this, home_.shared_.options.limits.body_timeout_ms);
+    home_.watch(*this);
+    return input::waiting;
+}
+
+exchange::input exchange::pull_end() {
+    if (gone_) return input::gone;
+    wants_end_ = true;
+    char next = 0;
+    if (!home_.own_ ||
+        (!watched_ && ::recv(connection_.socket.get(), &next, 1, MSG_DONTWAIT | MSG_PEEK) == 0)) {
+        home_.fail(*this);
+        return input::gone;
+    }
+    home_.watch(*this);
+    return input::waiting;
+}
+
+exchange::input exchange::wait_input() {
+    for (;;) {
+        const input found = pull();
+        if (found != input::waiting) return found;
+        if (!home_.wait_ready(*this, POLLIN, home_.shared_.options.limits.body_timeout_ms)) {
+            home_.fail(*this);
+        }
+    }
+}
+
+void exchange::take(std::size_t bytes) {
+    taken_ += bytes;
+    if (taken_ < input_.size()) return;
+    taken_ = 0;
+    input_.clear();
+    if (ended_) input_ = byte_buffer();
+}
+
+// Waits for one client. False: it took too long, or the server has ended.
+bool worker::wait_ready(exchange& exchange, short what, std::uint64_t timeout_ms) {
+    leave();
+    const std::uint64_t end = server::shared::now_ns() + timeout_ms * ns_a_ms;
+    bool ready = false;
+    while (!ready && !shared_.finished.load(std::memory_order_acquire)) {
+        pollfd waiting{exchange.connection_.socket.get(), what, 0};
+        ready = ::poll(&waiting, 1, look_for_end_ms) > 0;
+        if (!ready && server::shared::now_ns() >= end) break;
+    }
+    enter();
+    return ready;
+}
+
+exchange::output exchange::start(const response& head, std::int64_t length) {
+    if (gone_) return output::gone;
+    connection& own = connection_;
+    const int status = head.status();
+    bodiless_ = is_head_ || has_no_body(status);
+    if (head.closes() || home_.shared_.draining.load(std::memory_order_relaxed)) {
+        own.closing = true;
+    }
+    if (length < 0 && !bodiless_) {
+        chunked_ = !http_1_0_;
+        length = chunked_ ? head_writer::chunked : head_writer::no_length;
+        own.closing |= http_1_0_;
+    }
+    if (has_no_length(status)) length = head_writer::no_length;
+    auto said = head_writer::connection::unsaid;
+    if (own.closing) {
+        said = head_writer::connection::close;
+    } else if (http_1_0_) {
+        said = head_writer::connection::keep_alive;
+    }
+    home_.head_.write(out_, head, length, said);
+    home_.counts_.response_sent(status);
+    left_ = bodiless_ || length < 0 ? -1 : length;
+    started_ = true;
+    if (home_.own_) home_.unsent_.push_back(&own);
+    return output::done;
+}
+
+exchange::output exchange::inform(int status, std::string_view fields) {
+    if (gone_) return output::gone;
+    if (http_1_0_ || started_) return output::done;
+    out_.append("HTTP/1.1 " + std::to_string(status) + " ");
+    out_.append(reason_phrase(status));
+    out_.append("\r\n");
+    out_.append(fields);
+    out_.append("\r\n");
+    return home_.send_out(*this, {});
+}
+
+exchange::output exchange::upgrade(std::string_view fields) {
+    if (gone_) return output::gone;
+    out_.append("HTTP/1.1 101 Switching Protocols\r\n");
+    out_.append(fields);
+    out_.append("\r\n");
+    home_.counts_.response_sent(101);
+    started_ = raw_ = true;
+    ended_ = false;
+    connection_.closing = true;
+    return home_.send_out(*this, {});
+}
+
+exchange::output exchange::write(std::string_view bytes) {
+    if (gone_) return output::gone;
+    if (bodiless_ || bytes.empty()) return output::done;
+    if (left_ >= 0) {
+        bytes = bytes.substr(0, static_cast<std::size_t>(left_));
+        left_ -= static_cast<std::int64_t>(bytes.size());
+    }
+    return home_.frame(*this, bytes);
+}
+
+exchange::output exchange::write_file(file_plan&& plan) {
+    if (gone_) return output::gone;
+    if (bodiless_) return output::done;
+    std::uint64_t size = 0;
+    for (const body_segment& each : plan.segments()) size += segment_length(each);
+    if (left_ >= 0) left_ -= static_cast<std::int64_t>(size);
+    if (chunked_ && size) {
+        char digits[18];
+        char* end = std::to_chars(digits, digits + 16, size, 16).ptr;
+        out_.append({digits, static_cast<std::size_t>(end - digits)});
+        out_.append("\r\n");
+    }
+    connection& own = connection_;
+    if (!own.output) own.output = std::make_unique<pending_output>();
+    own.output->add_copy(out_.view());
+    out_.clear();
+    own.output->add_file(std::move(plan));
+    if (chunked_ && size) own.output->add_permanent("\r\n");
+    return home_.send_pending(*this);
+}
+
+// The coding of a part of the body, around it.
+exchange::output worker::frame(exchange& exchange, std::string_view body) {
+    if (!exchange.chunked_) return send_out(exchange, body);
+    char digits[18];
+    char* end = std::to_chars(digits, digits + 16, body.size(), 16).ptr;
+    exchange.out_.append({digits, static_cast<std::size_t>(end - digits)});
+    exchange.out_.append("\r\n");
+    if (body.size() >= worth_not_copying) {
+        if (send_out(exchange, body) == exchange::output::gone) return exchange::output::gone;
+        body = {};
+    }
+    exchange.out_.append(body);
+    exchange.out_.append("\r\n");
+    return send_out(exchange, {});
+}
+
+// What is made and not sent, and behind it `body`. Copied is what the socket has no room for.
+exchange::output worker::send_out(exchange& exchange, std::string_view body) {
+    connection& connection = exchange.connection_;
+    std::string_view head = exchange.out_.view();
+    if (!connection.output && body.size() < worth_not_copying && !body.empty()) {
+        exchange.out_.append(body);
+        head = exchange.out_.view();
+        body = {};
+    }
+    while (!connection.output && head.size() + body.size() > 0) {
+        iovec vectors[2] = {{const_cast<char*>(head.data()), head.size()},
+                            {const_cast<char*>(body.data()), body.size()}};
+        msghdr message{};
+        message.msg_iov = vectors;
+        message.msg_iovlen = body.empty() ? 1 : 2;
+        const ssize_t count =
+            ::sendmsg(connection.socket.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (count < 0) {
+            if (errno == EINTR) continue;
+            if (errno != EAGAIN) {
+                exchange.out_.clear();
+                fail(exchange);
+                return exchange::output::gone;
+            }
+            connection.output = std::make_unique<pending_output>();
+            break;
+        }
+        const auto sent = static_cast<std::size_t>(count);
+        counts_.bytes_sent.add(sent);
+        const std::size_t of_head = std::min(sent, head.size());
+        head.remove_prefix(of_head);
+        body.remove_prefix(sent - of_head);
+    }
+    if (connection.output) {
+        connection.output->add_copy(head);
+        connection.output->add_copy(body);
+        exchange.out_.clear();
+        return send_pending(exchange);
+    }
+    exchange.out_.clear();
+    return exchange::output::done;
+}
+
+// Sends of what waits what the socket takes.
+exchange::output worker::send_pending(exchange& exchange) {
+    connection& connection = exchange.connection_;
+    std::uint64_t sent = 0;
+    const pending_output::outcome outcome = connection.output->send(connection.socket.get(), sent);
+    counts_.bytes_sent.add(sent);
+    if (outcome == pending_output::outcome::failed) {
+        fail(exchange);
+        return exchange::output::gone;
+    }
+    if (outcome == pending_output::outcome::done) {
+        connection.output.reset();
+        return exchange::output::done;
+    }
+    if (sent || !exchange.wants_room_) {
+        set_held_deadline(exchange, shared_.options.limits.send_timeout_ms);
+    }
+    if (outcome == pending_output::outcome::yielded && exchange.watched_) {
+        own_->rearm(connection.socket.get(), reinterpret_cast<net::reactor::token>(&connection),
+                    net::reactor::interest::read_and_write);
+    }
+    watch(exchange);
+    if (connection.output->unsent() <= exchange::most_unsent) return exchange::output::done;
+    exchange.wants_room_ = true;
+    return exchange::output::blocked;
+}
+
+exchange::output exchange::wait_room() {
+    for (;;) {
+        if (gone_) return output::gone;
+        if (!connection_.output) return output::done;
+        const output found = home_.send_pending(*this);
+        if (found != output::blocked) return found;
+        if (!home_.wait_ready(*this, POLLOUT, home_.shared_.options.limits.send_timeout_ms)) {
+            home_.fail(*this);
+        }
+    }
+}
+
+void exchange::finish(std::string_view trailer_fields) {
+    if (finished_) return;
+    if (!gone_ && (!started_ || left_ > 0)) return abort();
+    finished_ = true;
+    if (!gone_) {
+        if (chunked_) {
+            out_.append("0\r\n");
+            out_.append(trailer_fields);
+            out_.append("\r\n");
+        }
+        if (!out_.empty()) (void)home_.send_out(*this, {});
+        home_.counts_.replied(1, worker::now_ns() - begun_ns_);
+    }
+    listener_ = nullptr;
+    home_.resume_soon(*this);
+}
+
+void exchange::abort() {
+    if (finished_) return;
+    finished_ = true;
+    listener_ = nullptr;
+    home_.fail(*this);
+    home_.resume_soon(*this);
+}
+
+}  // namespace allcores::http

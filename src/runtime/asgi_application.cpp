@@ -1,0 +1,302 @@
+#include "runtime/asgi_application.h"
+
+#include <array>
+
+#include "runtime/asgi_awaitable.h"
+#include "runtime/asgi_request.h"
+
+namespace allcores::runtime {
+
+bool asgi_names::make() {
+    const std::array<std::pair<PyObject**, const char*>, 22> all = {{
+        {&type, "type"},
+        {&status, "status"},
+        {&headers, "headers"},
+        {&body, "body"},
+        {&more_body, "more_body"},
+        {&trailers, "trailers"},
+        {&more_trailers, "more_trailers"},
+        {&path, "path"},
+        {&links, "links"},
+        {&http_request, "http.request"},
+        {&http_disconnect, "http.disconnect"},
+        {&response_start, "http.response.start"},
+        {&response_body, "http.response.body"},
+        {&response_trailers, "http.response.trailers"},
+        {&response_pathsend, "http.response.pathsend"},
+        {&early_hint, "http.response.early_hint"},
+        {&future_set_result, "set_result"},
+        {&done, "done"},
+        {&create_future, "create_future"},
+        {&add_done_callback, "add_done_callback"},
+        {&exception, "exception"},
+        {&loop, "loop"},
+    }};
+    for (const auto& [slot, text] : all) {
+        *slot = PyUnicode_InternFromString(text);
+        if (*slot == nullptr) return false;
+    }
+    task_keywords = Py_BuildValue("(ss)", "loop", "eager_start");
+    empty_bytes = PyBytes_FromStringAndSize("", 0);
+    return task_keywords != nullptr && empty_bytes != nullptr;
+}
+
+void asgi_names::clear() {
+    for (PyObject** each : {&type,
+                            &status,
+                            &headers,
+                            &body,
+                            &more_body,
+                            &trailers,
+                            &more_trailers,
+                            &path,
+                            &links,
+                            &http_request,
+                            &http_disconnect,
+                            &response_start,
+                            &response_body,
+                            &response_trailers,
+                            &response_pathsend,
+                            &early_hint,
+                            &future_set_result,
+                            &done,
+                            &create_future,
+                            &add_done_callback,
+                            &exception,
+                            &loop,
+                            &task_keywords,
+                            &empty_bytes}) {
+        Py_CLEAR(*each);
+    }
+}
+
+namespace {
+
+constexpr const char* capsule_name = "allcores.asgi_application";
+
+PyObject* turn_method(PyObject* capsule, PyObject* seconds) {
+    auto* home = static_cast<asgi_application*>(PyCapsule_GetPointer(capsule, capsule_name));
+    if (home == nullptr) return nullptr;
+    const double given = PyFloat_AsDouble(seconds);
+    if (given == -1.0 && PyErr_Occurred()) return nullptr;
+    const int result = home->turn(given);
+    return result < 0 ? nullptr : PyBool_FromLong(result);
+}
+
+PyMethodDef turn_definition = {"turn", turn_method, METH_O, "Serve for so many seconds."};
+
+PyTypeObject* type_of(PyObject* module, const char* name) {
+    return reinterpret_cast<PyTypeObject*>(PyObject_GetAttrString(module, name));
+}
+
+}  // namespace
+
+asgi_application::asgi_application(PyObject* worker, PyObject* collector,
+                                   const net::address& address)
+    : worker_application(collector), worker_(Py_NewRef(worker)) {
+    if (PyErr_Occurred()) return;
+    PyObject* core = PyImport_ImportModule("allcores._core");
+    PyObject* asyncio = core == nullptr ? nullptr : PyImport_ImportModule("asyncio");
+    module_ = asyncio == nullptr ? nullptr : PyImport_ImportModule("allcores._asgi");
+    if (module_ != nullptr && names_.make()) {
+        task_type_ = PyObject_GetAttrString(asyncio, "Task");
+        request_type_ = type_of(core, "AsgiRequest");
+        awaitable_type_ = type_of(core, "AsgiAwaitable");
+        application_ = PyObject_GetAttrString(worker, "application");
+        loop_ = PyObject_GetAttrString(worker, "loop");
+        ready_ = PyObject_GetAttrString(worker, "ready");
+        scheduled_ = PyObject_GetAttrString(worker, "scheduled");
+        watched_ = PyObject_GetAttrString(worker, "watched");
+    }
+    if (!PyErr_Occurred()) nothing_ = ready_awaitable(awaitable_type_, Py_NewRef(Py_None));
+    PyObject* selector = PyErr_Occurred() ? nullptr : PyObject_GetAttrString(worker, "selector");
+    PyObject* number =
+        selector == nullptr ? nullptr : PyObject_CallMethod(selector, "fileno", nullptr);
+    if (number != nullptr) loop_descriptor_ = PyLong_AsInt(number);
+    PyObject* capsule = PyErr_Occurred() ? nullptr : PyCapsule_New(this, capsule_name, nullptr);
+    if (capsule != nullptr) turn_function_ = PyCFunction_New(&turn_definition, capsule);
+    Py_XDECREF(capsule);
+    Py_XDECREF(number);
+    Py_XDECREF(selector);
+    Py_XDECREF(asyncio);
+    Py_XDECREF(core);
+    PyObject* server = PyErr_Occurred() ? nullptr
+                                        : Py_BuildValue("(si)", address.host().c_str(),
+                                                        static_cast<int>(address.port()));
+    PyObject* root = server == nullptr ? nullptr : PyObject_GetAttrString(worker, "root_path");
+    PyObject* state = root == nullptr ? nullptr : PyObject_GetAttrString(worker, "scope_state");
+    if (state != nullptr) {
+        Py_ssize_t size = 0;
+        const char* text = PyUnicode_AsUTF8AndSize(root, &size);
+        if (text != nullptr) {
+            (void)scope_.start(server, {text, static_cast<std::size_t>(size)},
+                               state == Py_None ? nullptr : state);
+        }
+    }
+    Py_XDECREF(state);
+    Py_XDECREF(root);
+    Py_XDECREF(server);
+    worker_application::ready_ = !PyErr_Occurred();
+}
+
+asgi_application::~asgi_application() {
+    for (asgi_request* each = requests; each != nullptr; each = each->next) {
+        each->home = nullptr;
+        each->exchange = nullptr;
+    }
+    scope_.clear();
+    names_.clear();
+    for (PyObject* each :
+         {worker_, application_, loop_, task_type_, ready_, scheduled_, watched_, module_, nothing_,
+          kept_, turn_function_, reinterpret_cast<PyObject*>(request_type_),
+          reinterpret_cast<PyObject*>(awaitable_type_)}) {
+        Py_XDECREF(each);
+    }
+}
+
+PyObject* asgi_application::new_future() {
+    return PyObject_CallMethodNoArgs(loop_, names_.create_future);
+}
+
+// The loop runs as long as the server does, even if the application stops it.
+void asgi_application::drive() {
+    attach();
+    while (!ended_) {
+        PyObject* result = PyObject_CallMethod(worker_, "run", "O", turn_function_);
+        if (result == nullptr) PyErr_WriteUnraisable(worker_);
+        Py_XDECREF(result);
+    }
+    detach();
+}
+
+int asgi_application::turn(double seconds) {
+    constexpr double longest = 3600;
+    timers_ = PyList_GET_SIZE(scheduled_);
+    const auto timeout_ns =
+        seconds < 0 ? -1 : static_cast<std::int64_t>((seconds < longest ? seconds : longest) * 1e9);
+    if (port_->turn(timeout_ns, loop_descriptor_) != http::port::turned::ended) return 1;
+    ended_ = true;
+    PyObject* result = PyObject_CallMethod(loop_, "stop", nullptr);
+    if (result == nullptr) return -1;
+    Py_DECREF(result);
+    return 0;
+}
+
+bool asgi_application::wants_turn_over() {
+    return PyObject_Size(ready_) != 0 || PyList_GET_SIZE(scheduled_) != timers_;
+}
+
+// No timer, no descriptor but the loop's own pipe, and no thread that could call it.
+bool asgi_application::is_idle() {
+    return PyObject_Size(ready_) == 0 && PyList_GET_SIZE(scheduled_) == 0 &&
+           PyDict_Size(watched_) == 1 && is_only_thread();
+}
+
+bool asgi_application::finish_batch() {
+    (void)worker_application::finish_batch();
+    return true;  // the loop has it
+}
+
+void asgi_application::handle(const http::request& view, http::response& response) {
+    count_request();
+    asgi_request* request = new_asgi_request(request_type_, *this);
+    if (request == nullptr) {
+        PyErr_WriteUnraisable(application_);
+        response.status(500);
+        return;
+    }
+    request->view = &view;
+    request->response = &response;
+    request->is_head = view.method == "HEAD";
+    if (!view.whole) (void)request->hold();
+    request->scope = scope_.make(view);
+    PyObject* task = request->scope == nullptr ? nullptr : start_task(request);
+    if (task == nullptr) {
+        PyObject* error = PyErr_GetRaisedException();
+        log_failure(request, error);
+        Py_XDECREF(error);
+        request->fail();
+    } else if (!see_end(request, task)) {
+        if (!request->complete) (void)request->hold();  // else only work in the background is left
+        request->task = Py_NewRef(task);
+        PyObject* done = done_of(request);
+        PyObject* added = done == nullptr
+                              ? nullptr
+                              : PyObject_CallMethodOneArg(task, names_.add_done_callback, done);
+        if (added == nullptr) PyErr_WriteUnraisable(task);
+        Py_XDECREF(added);
+        Py_XDECREF(done);
+    }
+    request->view = nullptr;
+    request->response = nullptr;
+    Py_XDECREF(task);
+    Py_DECREF(request);
+}
+
+// A new reference to a task that is done, or is suspended.
+PyObject* asgi_application::start_task(asgi_request* request) {
+    PyObject* receive = receive_of(request);
+    PyObject* send = receive == nullptr ? nullptr : send_of(request);
+    PyObject* coroutine = nullptr;
+    if (send != nullptr) {
+        PyObject* arguments[] = {nullptr, request->scope, receive, send};
+        coroutine = PyObject_Vectorcall(application_, arguments + 1,
+                                        3 | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr);
+    }
+    Py_XDECREF(receive);
+    Py_XDECREF(send);
+    if (coroutine != nullptr && !PyCoro_CheckExact(coroutine)) {
+        PyObject* wrapped = PyObject_CallMethod(module_, "as_coroutine", "O", coroutine);
+        Py_SETREF(coroutine, wrapped);
+    }
+    if (coroutine == nullptr) return nullptr;
+    PyObject* arguments[] = {nullptr, coroutine, loop_, Py_True};
+    PyObject* task = PyObject_Vectorcall(task_type_, arguments + 1,
+                                         1 | PY_VECTORCALL_ARGUMENTS_OFFSET, names_.task_keywords);
+    Py_DECREF(coroutine);
+    return task;
+}
+
+// Whether the task has ended; then what is missing of the response is made up for.
+bool asgi_application::see_end(asgi_request* request, PyObject* task) {
+    PyObject* done = PyObject_CallMethodNoArgs(task, names_.done);
+    const bool ended = done != Py_False;
+    Py_XDECREF(done);
+    if (!ended) return false;
+    PyObject* error = PyObject_CallMethodNoArgs(task, names_.exception);
+    if (error == nullptr) error = PyErr_GetRaisedException();  // it was cancelled
+    if (error != Py_None) {
+        // A client that went away is no failure of the application.
+        const bool is_clients = request->gone && PyErr_GivenExceptionMatches(error, PyExc_OSError);
+        if (!is_clients && !ended_) log_failure(request, error);
+        request->fail();
+    } else if (!request->complete && !request->gone) {
+        log_incomplete(request);
+        request->fail();
+    }
+    Py_DECREF(error);
+    return true;
+}
+
+void asgi_application::log_failure(asgi_request* request, PyObject* error) {
+    PyObject* result = PyObject_CallMethod(module_, "failed", "OO",
+                                           request->scope == nullptr ? Py_None : request->scope,
+                                           error == nullptr ? Py_None : error);
+    if (result == nullptr) PyErr_WriteUnraisable(application_);
+    Py_XDECREF(result);
+}
+
+void asgi_application::log_incomplete(asgi_request* request) {
+    PyObject* result = PyObject_CallMethod(module_, "incomplete", "OO", request->scope,
+                                           request->started ? Py_True : Py_False);
+    if (result == nullptr) PyErr_WriteUnraisable(application_);
+    Py_XDECREF(result);
+}
+
+void asgi_application::shut_down() {
+    PyObject* result = PyObject_CallMethod(worker_, "close", nullptr);
+    if (result == nullptr) PyErr_WriteUnraisable(worker_);
+    Py_XDECREF(result);
+}
+
+}  // namespace allcores::runtime
