@@ -10,6 +10,7 @@
 #include <stdexcept>
 
 #include "interpreter/attach.h"
+#include "interpreter/image_libc.h"
 #include "interpreter/image_pools.h"
 #include "interpreter/image_processors.h"
 
@@ -137,11 +138,14 @@ void link_group(std::span<const std::shared_ptr<image_candidate>> group, unique_
         const bool knows_numbers = imports_any(*object, processor_number_functions);
         const auto unique = names.add(*object, each->parts);
         bind_symbols(*object, each->parts, [&](const bound_symbol& symbol) -> void* {
-            if (symbol.own == nullptr) {
+            // Of two the C library's is taken, as it was there before.
+            const bool imported = symbol.own == nullptr ||
+                                  (symbol.now != symbol.own && is_of_the_c_library(symbol.now));
+            if (imported) {
                 void* other = each->openmp ? pool_replacement(*each->openmp, symbol.name) : nullptr;
                 if (other == nullptr && !chosen)
                     other = processors_replacement(symbol.name, knows_numbers);
-                if (other == nullptr) other = replace(symbol.name);
+                if (other == nullptr) other = replace(symbol);
                 if (other != nullptr) return other;
             } else if (const auto found = unique.find(symbol.index); found != unique.end()) {
                 return found->second;

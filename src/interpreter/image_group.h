@@ -53,7 +53,7 @@ void* link(const std::string& path, const std::string& original);
 // Makes the copies, links the first and with it the others, and binds what they import. Lets go of
 // the GIL meanwhile, but not while constructors run, as in CPython's own import. `life` knows of
 // them before their code runs. Throws image_error, std::system_error.
-using replacer = std::function<void*(std::string_view name)>;  // of imported functions, or null
+using replacer = std::function<void*(const bound_symbol& imported)>;  // null: none
 void link_group(std::span<const std::shared_ptr<image_candidate>> group, unique_names& names,
                 const replacer& replace, image_life& life);
 

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "interpreter/image_libc.h"
 #include "interpreter/image_life.h"
 #include "interpreter/image_thread_end.h"
 
@@ -200,17 +201,19 @@ constexpr auto table = all_of(std::make_index_sequence<image_owner::capacity>())
 std::size_t image_owner::add() {
     supply& all = numbers();
     const std::lock_guard lock(all.mutex);
-    std::size_t number;
-    if (!all.free.empty()) {
-        number = all.free.back();
-        all.free.pop_back();
-    } else if (all.used < capacity) {
-        number = all.used++;
-    } else {
+    const bool is_used_again = !all.free.empty();
+    if (!is_used_again && all.used == capacity) {
         throw std::runtime_error("this process has " + std::to_string(capacity) +
                                  " interpreters with C extensions that are in use or could not be "
                                  "unloaded, and can have no more; keep interpreters instead of "
                                  "replacing them");
+    }
+    const std::size_t number = is_used_again ? all.free.back() : all.used;
+    begin_libc_state(number);
+    if (is_used_again) {
+        all.free.pop_back();
+    } else {
+        all.used++;
     }
     owners[number].state = PyInterpreterState_Get();
     owners[number].id = PyInterpreterState_GetID(owners[number].state);
@@ -270,6 +273,7 @@ void* image_owner::replacement(std::size_t number, std::string_view name) noexce
     if (name == "PyInterpreterState_Main") return reinterpret_cast<void*>(own.main_interpreter);
     if (name == "Py_AddPendingCall") return reinterpret_cast<void*>(own.add_pending_call);
     if (name == "dlsym") return reinterpret_cast<void*>(own.find_symbol);
+    if (void* found = libc_replacement(number, name)) return found;
     return thread_end_replacement(number, name);
 }
 

@@ -17,7 +17,9 @@
 #include "data/guarded.h"
 #include "interpreter/attach.h"
 #include "interpreter/elf_file.h"
+#include "interpreter/image_binding.h"
 #include "interpreter/image_group.h"
+#include "interpreter/image_libc.h"
 #include "interpreter/image_owner.h"
 #include "interpreter/image_pools.h"
 #include "interpreter/image_search.h"
@@ -277,7 +279,8 @@ image_set::opened image_set::open(const std::string& path, const inherited_paths
         // 3. Else it is linked now, with those that led back to it.
         const candidates group(making_.begin() + static_cast<std::ptrdiff_t>(depth), making_.end());
         link_group(
-            group, unique_names_, [&](std::string_view name) { return replacement(name); }, *life_);
+            group, unique_names_, [&](const bound_symbol& symbol) { return replacement(symbol); },
+            *life_);
         making_.erase(making_.begin() + static_cast<std::ptrdiff_t>(depth), making_.end());
         for (const auto& each : group) {
             if (!each->made.soname.empty())
@@ -373,7 +376,8 @@ void image_set::share_library(image_candidate& mine, const std::string& path) {
     }
 }
 
-void* image_set::replacement(std::string_view name) {
+void* image_set::replacement(const bound_symbol& symbol) {
+    const std::string_view name = symbol.name;
     life_->imports(name);
     if (void* found = image_life::replacement(name)) return found;
     if (name == "__cxa_atexit" || name == "__cxa_at_quick_exit")
@@ -391,6 +395,8 @@ void* image_set::replacement(std::string_view name) {
 #endif
     if (void* found = weakref_replacement(name)) return found;
     if (!image_owner::replaces(name)) return nullptr;
+    // Others have functions of such names too, a getopt() of their own, say.
+    if (libc_replacement(0, name) != nullptr && !is_of_the_c_library(symbol.now)) return nullptr;
     if (!owner_) {
         owner_ = image_owner::add();
         life_->owned_by(*owner_);

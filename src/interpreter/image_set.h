@@ -31,6 +31,7 @@
 namespace allcores::interpreter {
 
 struct image_candidate;
+struct bound_symbol;
 
 // An image can't be made or loaded; says why.
 struct image_error : std::runtime_error {
@@ -126,7 +127,7 @@ class image_set {
     void need_image(image_candidate& mine, std::string_view name, const std::string& path,
                     const inherited_paths& inherited);
     void share_library(image_candidate& mine, const std::string& path);
-    void* replacement(std::string_view name);
+    void* replacement(const bound_symbol& symbol);
 
     // Held while images are made, by one thread of the interpreter at a time; never waited for with
     // the GIL held. Recursive: a library's constructors may import something.
