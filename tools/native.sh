@@ -5,7 +5,7 @@
 missing_here() {
   local level=$1 version versions=("$python_version") header pair
   local commands=(g++:g++ cmake:cmake ninja:ninja-build)
-  local headers=(llhttp.h:libllhttp-dev)
+  local headers=(llhttp.h:libllhttp-dev wslay/wslay.h:libwslay-dev zlib.h:zlib1g-dev)
   if [ "$level" = test ]; then
     versions=(3.14 3.15)
     commands+=(clang-format:clang-format clang-tidy:clang-tidy shellcheck:shellcheck)
