@@ -11,6 +11,7 @@
 #include "interpreter/attach.h"
 #include "runtime/asgi_awaitable.h"
 #include "runtime/asgi_request.h"
+#include "runtime/asgi_websocket.h"
 #include "runtime/request_object.h"
 #include "runtime/response_object.h"
 #include "runtime/serving.h"
@@ -308,6 +309,7 @@ int add_http(PyObject* module) {
         add_type(module, runtime::make_response_type(module)) < 0 ||
         add_type(module, runtime::make_file_response_type(module)) < 0 ||
         add_type(module, runtime::make_asgi_request_type(module)) < 0 ||
+        add_type(module, runtime::make_asgi_websocket_type(module)) < 0 ||
         add_type(module, runtime::make_awaitable_type(module)) < 0 ||
         add_type(module, reinterpret_cast<PyTypeObject*>(
                              PyType_FromModuleAndSpec(module, &server_spec, nullptr))) < 0) {

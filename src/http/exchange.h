@@ -32,6 +32,8 @@ class exchange {
         virtual void on_room() = 0;
         // The client has gone, or did not take or send anything for too long, or the server ends.
         virtual void on_gone() = 0;
+        // The time that expect_within() gave is over. False: then on_gone() is called.
+        virtual bool on_timeout() { return false; }
         // The server takes no more requests: what could go on for ever should come to its end.
         virtual void on_drain() {}
     };
@@ -83,6 +85,10 @@ class exchange {
 
     // 101, and from then on bytes both ways as they are. `fields` as "Name: value\r\n".
     output upgrade(std::string_view fields);
+
+    // A time for whatever the application likes, after which on_timeout() is called. Waiting for
+    // input or room sets others.
+    void expect_within(std::uint64_t ms);
 
  private:
     friend class worker;

@@ -76,6 +76,7 @@ void worker::keep_held(connection& connection) {
     held_.push_back(&connection);
     kept.place_ = static_cast<std::uint32_t>(held_.size());
     if (connection.output) watch(kept);
+    if (kept.raw_ && connection.unread && kept.listener_) kept.listener_->on_input();
 }
 
 void worker::release_held(connection& connection) {
@@ -307,6 +308,10 @@ exchange::output exchange::upgrade(std::string_view fields) {
     ended_ = false;
     connection_.closing = true;
     return home_.send_out(*this, {});
+}
+
+void exchange::expect_within(std::uint64_t ms) {
+    home_.set_held_deadline(*this, ms);
 }
 
 exchange::output exchange::write(std::string_view bytes) {

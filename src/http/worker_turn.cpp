@@ -180,7 +180,7 @@ void worker::handle_own_event(const net::reactor::event& event) {
         const exchange::output sent = send_pending(*own);
         if (sent == exchange::output::done && own->wants_room_) {
             own->wants_room_ = false;
-            if (!own->wants_input_) own->deadline_ms_ = 0;
+            if (!own->wants_input_ && !own->raw_) own->deadline_ms_ = 0;
             if (own->listener_) own->listener_->on_room();
         }
     }
@@ -188,7 +188,7 @@ void worker::handle_own_event(const net::reactor::event& event) {
         read_more(*own);
         if (!own->gone_ && (own->ended_ || !own->unread().empty())) {
             own->wants_input_ = false;
-            if (!own->wants_room_) own->deadline_ms_ = 0;
+            if (!own->wants_room_ && !own->raw_) own->deadline_ms_ = 0;
             if (own->listener_) own->listener_->on_input();
         }
     }
@@ -227,6 +227,9 @@ void worker::look_at_held() {
             next_held_deadline_ms_ = std::min(next_held_deadline_ms_, own->deadline_ms_);
             continue;
         }
+        own->deadline_ms_ = 0;
+        if (own->listener_ && own->listener_->on_timeout()) continue;
+        if (own->finished_ || own->gone_) continue;
         counts_.timeouts.add(1);
         fail(*own);
         tell_gone(*own);

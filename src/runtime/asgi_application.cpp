@@ -1,6 +1,9 @@
 #include "runtime/asgi_application.h"
 
+#include <llhttp.h>
+
 #include <array>
+#include <string>
 
 #include "runtime/asgi_awaitable.h"
 #include "runtime/asgi_request.h"
@@ -8,7 +11,7 @@
 namespace allcores::runtime {
 
 bool asgi_names::make() {
-    const std::array<std::pair<PyObject**, const char*>, 22> all = {{
+    const std::array<std::pair<PyObject**, const char*>, 35> all = {{
         {&type, "type"},
         {&status, "status"},
         {&headers, "headers"},
@@ -31,6 +34,19 @@ bool asgi_names::make() {
         {&add_done_callback, "add_done_callback"},
         {&exception, "exception"},
         {&loop, "loop"},
+        {&websocket_connect, "websocket.connect"},
+        {&websocket_receive, "websocket.receive"},
+        {&websocket_disconnect, "websocket.disconnect"},
+        {&websocket_accept, "websocket.accept"},
+        {&websocket_send, "websocket.send"},
+        {&websocket_close, "websocket.close"},
+        {&websocket_response_start, "websocket.http.response.start"},
+        {&websocket_response_body, "websocket.http.response.body"},
+        {&text, "text"},
+        {&bytes, "bytes"},
+        {&code, "code"},
+        {&reason, "reason"},
+        {&subprotocol, "subprotocol"},
     }};
     for (const auto& [slot, text] : all) {
         *slot = PyUnicode_InternFromString(text);
@@ -101,6 +117,7 @@ asgi_application::asgi_application(PyObject* worker, PyObject* collector,
     if (module_ != nullptr && names_.make()) {
         task_type_ = PyObject_GetAttrString(asyncio, "Task");
         request_type_ = type_of(core, "AsgiRequest");
+        websocket_type_ = type_of(core, "AsgiWebSocket");
         awaitable_type_ = type_of(core, "AsgiAwaitable");
         application_ = PyObject_GetAttrString(worker, "application");
         loop_ = PyObject_GetAttrString(worker, "loop");
@@ -144,11 +161,16 @@ asgi_application::~asgi_application() {
         each->home = nullptr;
         each->exchange = nullptr;
     }
+    for (asgi_websocket* each = websockets; each != nullptr; each = each->next) {
+        each->home = nullptr;
+        each->exchange = nullptr;
+    }
     scope_.clear();
     names_.clear();
     for (PyObject* each :
          {worker_, application_, loop_, task_type_, ready_, scheduled_, watched_, module_, nothing_,
           kept_, turn_function_, reinterpret_cast<PyObject*>(request_type_),
+          reinterpret_cast<PyObject*>(websocket_type_),
           reinterpret_cast<PyObject*>(awaitable_type_)}) {
         Py_XDECREF(each);
     }
@@ -199,6 +221,10 @@ bool asgi_application::finish_batch() {
 
 void asgi_application::handle(const http::request& view, http::response& response) {
     count_request();
+    if (view.method_number == HTTP_GET && view.header("upgrade").data() != nullptr &&
+        handle_upgrade(view, response)) {
+        return;
+    }
     asgi_request* request = new_asgi_request(request_type_, *this);
     if (request == nullptr) {
         PyErr_WriteUnraisable(application_);
@@ -207,34 +233,87 @@ void asgi_application::handle(const http::request& view, http::response& respons
     }
     request->view = &view;
     request->response = &response;
-    request->is_head = view.method == "HEAD";
+    request->is_head = view.method_number == HTTP_HEAD;
     if (!view.whole) (void)request->hold();
     request->scope = scope_.make(view);
+    run(request);
+    if (request->task != nullptr && !request->complete) (void)request->hold();
+    request->view = nullptr;
+    request->response = nullptr;
+    Py_DECREF(request);
+}
+
+// Whether the request was one for a WebSocket, and is dealt with.
+bool asgi_application::handle_upgrade(const http::request& view, http::response& response) {
+    const http::websocket_handshake asked =
+        http::websocket_handshake::parse(view, websocket_settings_.protocol.deflate);
+    if (asked.what() == http::websocket_handshake::kind::none) return false;
+    if (asked.what() == http::websocket_handshake::kind::refused) {
+        response.status(asked.status());
+        const std::string fields = asked.refusal_fields();
+        for (std::size_t at = 0; at < fields.size();) {
+            const std::size_t colon = fields.find(':', at);
+            const std::size_t end = fields.find("\r\n", at);
+            if (fields.compare(at, colon - at, "Connection") != 0) {
+                response.header(fields.substr(at, colon - at),
+                                fields.substr(colon + 1, end - colon - 1));
+            }
+            at = end + 2;
+        }
+        return true;
+    }
+    asgi_websocket* websocket = new_asgi_websocket(websocket_type_, *this, asked);
+    PyObject* subprotocols = websocket == nullptr ? nullptr : PyList_New(0);
+    for (const std::string& each : asked.subprotocols()) {
+        PyObject* name = subprotocols == nullptr ? nullptr : PyUnicode_FromString(each.c_str());
+        if (name == nullptr || PyList_Append(subprotocols, name) < 0) Py_CLEAR(subprotocols);
+        Py_XDECREF(name);
+    }
+    if (subprotocols != nullptr) websocket->scope = scope_.make_websocket(view, subprotocols);
+    Py_XDECREF(subprotocols);
+    if (websocket == nullptr) {
+        PyErr_WriteUnraisable(application_);
+        response.status(500);
+        return true;
+    }
+    run(websocket);
+    Py_DECREF(websocket);
+    return true;
+}
+
+// Starts the application's coroutine. Afterwards `task` is null if that has ended.
+template <class Kind>
+void asgi_application::run(Kind* request) {
     PyObject* task = request->scope == nullptr ? nullptr : start_task(request);
     if (task == nullptr) {
         PyObject* error = PyErr_GetRaisedException();
-        log_failure(request, error);
+        log_failure(request->scope, error);
         Py_XDECREF(error);
-        request->fail();
-    } else if (!see_end(request, task)) {
-        if (!request->complete) (void)request->hold();  // else only work in the background is left
+        request->end(true);
+        return;
+    }
+    if (!see_end(request, task)) {
         request->task = Py_NewRef(task);
         PyObject* done = done_of(request);
         PyObject* added = done == nullptr
                               ? nullptr
                               : PyObject_CallMethodOneArg(task, names_.add_done_callback, done);
-        if (added == nullptr) PyErr_WriteUnraisable(task);
+        if (added == nullptr) {
+            PyErr_WriteUnraisable(task);
+        } else {
+            // It lives until then: request, future and task refer to each other, and nothing else
+            // does to them. (asyncio's references to tasks are weak.)
+            Py_INCREF(request);
+        }
         Py_XDECREF(added);
         Py_XDECREF(done);
     }
-    request->view = nullptr;
-    request->response = nullptr;
-    Py_XDECREF(task);
-    Py_DECREF(request);
+    Py_DECREF(task);
 }
 
 // A new reference to a task that is done, or is suspended.
-PyObject* asgi_application::start_task(asgi_request* request) {
+template <class Kind>
+PyObject* asgi_application::start_task(Kind* request) {
     PyObject* receive = receive_of(request);
     PyObject* send = receive == nullptr ? nullptr : send_of(request);
     PyObject* coroutine = nullptr;
@@ -257,38 +336,59 @@ PyObject* asgi_application::start_task(asgi_request* request) {
     return task;
 }
 
-// Whether the task has ended; then what is missing of the response is made up for.
-bool asgi_application::see_end(asgi_request* request, PyObject* task) {
+// A new reference to the exception of a task that has ended, or to None; null: it has not.
+PyObject* asgi_application::error_of(PyObject* task) {
     PyObject* done = PyObject_CallMethodNoArgs(task, names_.done);
     const bool ended = done != Py_False;
     Py_XDECREF(done);
-    if (!ended) return false;
+    if (!ended) return nullptr;
     PyObject* error = PyObject_CallMethodNoArgs(task, names_.exception);
-    if (error == nullptr) error = PyErr_GetRaisedException();  // it was cancelled
+    return error != nullptr ? error : PyErr_GetRaisedException();  // it was cancelled
+}
+
+bool asgi_application::see_end(asgi_request* request, PyObject* task) {
+    PyObject* error = error_of(task);
+    if (error == nullptr) return false;
     if (error != Py_None) {
         // A client that went away is no failure of the application.
         const bool is_clients = request->gone && PyErr_GivenExceptionMatches(error, PyExc_OSError);
-        if (!is_clients && !ended_) log_failure(request, error);
-        request->fail();
+        if (!is_clients && !ended_) log_failure(request->scope, error);
+        request->end(true);
     } else if (!request->complete && !request->gone) {
-        log_incomplete(request);
-        request->fail();
+        log_incomplete(request->scope, request->started);
+        request->end(true);
     }
     Py_DECREF(error);
     return true;
 }
 
-void asgi_application::log_failure(asgi_request* request, PyObject* error) {
-    PyObject* result = PyObject_CallMethod(module_, "failed", "OO",
-                                           request->scope == nullptr ? Py_None : request->scope,
-                                           error == nullptr ? Py_None : error);
+bool asgi_application::see_end(asgi_websocket* websocket, PyObject* task) {
+    PyObject* error = error_of(task);
+    if (error == nullptr) return false;
+    const bool failed = error != Py_None;
+    if (failed) {
+        const bool is_clients =
+            websocket->closed && PyErr_GivenExceptionMatches(error, PyExc_OSError);
+        if (!is_clients && !ended_) log_failure(websocket->scope, error);
+    } else if (!websocket->accepted && !websocket->refused && !websocket->closed) {
+        log_incomplete(websocket->scope, false);
+    }
+    websocket->end(failed);
+    Py_DECREF(error);
+    return true;
+}
+
+void asgi_application::log_failure(PyObject* scope, PyObject* error) {
+    PyObject* result =
+        PyObject_CallMethod(module_, "failed", "OO", scope == nullptr ? Py_None : scope,
+                            error == nullptr ? Py_None : error);
     if (result == nullptr) PyErr_WriteUnraisable(application_);
     Py_XDECREF(result);
 }
 
-void asgi_application::log_incomplete(asgi_request* request) {
-    PyObject* result = PyObject_CallMethod(module_, "incomplete", "OO", request->scope,
-                                           request->started ? Py_True : Py_False);
+void asgi_application::log_incomplete(PyObject* scope, bool started) {
+    PyObject* result =
+        PyObject_CallMethod(module_, "incomplete", "OO", scope, started ? Py_True : Py_False);
     if (result == nullptr) PyErr_WriteUnraisable(application_);
     Py_XDECREF(result);
 }

@@ -12,6 +12,7 @@
 
 #include "http/exchange.h"
 #include "runtime/asgi_scope.h"
+#include "runtime/asgi_websocket.h"
 #include "runtime/worker_application.h"
 
 namespace allcores::runtime {
@@ -28,6 +29,10 @@ struct asgi_names {
     PyObject *loop, *task_keywords;
     PyObject *future_set_result, *done, *create_future, *add_done_callback, *exception;
     PyObject* empty_bytes;
+    PyObject *websocket_connect, *websocket_receive, *websocket_disconnect;
+    PyObject *websocket_accept, *websocket_send, *websocket_close;
+    PyObject *websocket_response_start, *websocket_response_body;
+    PyObject *text, *bytes, *code, *reason, *subprotocol;
 };
 
 class asgi_application final : public worker_application {
@@ -58,14 +63,27 @@ class asgi_application final : public worker_application {
     PyObject* new_future();
     // Keeps what the response of the request that is being handled views.
     void keep(PyObject* stolen) { Py_XSETREF(kept_, stolen); }
+    // Whether the task has ended; then what is missing of the response is made up for.
     bool see_end(asgi_request* request, PyObject* task);
-    void log_incomplete(asgi_request* request);
-    void log_failure(asgi_request* request, PyObject* error);
+    bool see_end(asgi_websocket* websocket, PyObject* task);
 
-    asgi_request* requests = nullptr;  // all that live, so that none outlives this unknowingly
+    const websocket_settings& websockets_settings() const { return websocket_settings_; }
+    http::websocket_kit& kit() { return kit_; }
+    http::byte_buffer& websocket_output() { return websocket_output_; }  // empty between calls
+
+    // All that live, so that none outlives this unknowingly.
+    asgi_request* requests = nullptr;
+    asgi_websocket* websockets = nullptr;
 
  private:
-    PyObject* start_task(asgi_request* request);
+    template <class Kind>
+    PyObject* start_task(Kind* request);
+    template <class Kind>
+    void run(Kind* request);
+    bool handle_upgrade(const http::request& request, http::response& response);
+    void log_incomplete(PyObject* scope, bool started);
+    void log_failure(PyObject* scope, PyObject* error);
+    PyObject* error_of(PyObject* task);
 
     http::port* port_ = nullptr;
     asgi_names names_{};
@@ -79,6 +97,10 @@ class asgi_application final : public worker_application {
     PyObject* watched_ = nullptr;    // the selector's dict of descriptors
     PyObject* module_ = nullptr;     // allcores._asgi
     PyTypeObject* request_type_ = nullptr;
+    PyTypeObject* websocket_type_ = nullptr;
+    websocket_settings websocket_settings_;
+    http::websocket_kit kit_{websocket_settings_.protocol};
+    http::byte_buffer websocket_output_;
     PyTypeObject* awaitable_type_ = nullptr;
     PyObject* nothing_ = nullptr;
     PyObject* kept_ = nullptr;

@@ -13,6 +13,7 @@
 #include "runtime/asgi_application.h"
 #include "runtime/asgi_awaitable.h"
 #include "runtime/asgi_headers.h"
+#include "runtime/asgi_message.h"
 
 namespace allcores::runtime {
 
@@ -31,38 +32,6 @@ PyObject* object(asgi_request* self) {
     return reinterpret_cast<PyObject*>(self);
 }
 
-[[noreturn]] void refuse(PyObject* type, const char* text) {
-    PyErr_SetString(type, text);
-    throw python_error();
-}
-
-// Borrowed; null where there is none.
-PyObject* find(PyObject* message, PyObject* key) {
-    PyObject* found = PyDict_GetItemWithError(message, key);
-    if (found == nullptr && PyErr_Occurred()) throw python_error();
-    return found;
-}
-
-bool is_true(PyObject* value) {
-    if (value == nullptr || value == Py_False) return false;
-    if (value == Py_True) return true;
-    return checked(PyObject_IsTrue(value)) != 0;
-}
-
-void resolve(asgi_application& home, PyObject*& slot, PyObject* value) {
-    PyObject* future = std::exchange(slot, nullptr);
-    if (future == nullptr) return;
-    PyObject* done =
-        value == nullptr ? nullptr : PyObject_CallMethodNoArgs(future, home.names().done);
-    PyObject* result =
-        done == Py_False ? PyObject_CallMethodOneArg(future, home.names().future_set_result, value)
-                         : Py_XNewRef(done);
-    if (result == nullptr) PyErr_WriteUnraisable(future);
-    Py_XDECREF(result);
-    Py_XDECREF(done);
-    Py_DECREF(future);
-}
-
 ref disconnect_message(asgi_application& home) {
     ref message = checked(PyDict_New());
     checked(PyDict_SetItem(message.get(), home.names().type, home.names().http_disconnect));
@@ -76,10 +45,6 @@ ref body_message(asgi_application& home, PyObject* bytes, bool more) {
     checked(PyDict_SetItem(message.get(), names.body, bytes));
     checked(PyDict_SetItem(message.get(), names.more_body, more ? Py_True : Py_False));
     return message;
-}
-
-ref to_bytes(std::string_view text) {
-    return checked(PyBytes_FromStringAndSize(text.data(), static_cast<Py_ssize_t>(text.size())));
 }
 
 // The next message of the body, from the exchange; nothing where it has to be waited for.
@@ -105,26 +70,10 @@ std::optional<ref> pull(asgi_request* self) {
     return body_message(home, bytes.get(), !self->body_given);
 }
 
-asgi_application& home_of(asgi_request* self) {
-    if (self->home == nullptr) refuse(PyExc_RuntimeError, "ASGI: the server has ended");
-    return *self->home;
-}
-
-PyObject* wait_for(asgi_application& home, PyObject*& slot) {
-    // One that was given up (its task was cancelled) has lost nothing: its message is made when it
-    // is there.
-    if (slot == nullptr ||
-        is_true(checked(PyObject_CallMethodNoArgs(slot, home.names().done)).get())) {
-        ref future = checked(home.new_future());
-        Py_XSETREF(slot, future.release());
-    }
-    return waiting_awaitable(home.awaitable_type(), Py_NewRef(slot));
-}
-
 PyObject* receive(PyObject* object, PyObject*) {
     asgi_request* self = cast(object);
     return data::guarded([&]() -> PyObject* {
-        asgi_application& home = home_of(self);
+        asgi_application& home = asgi_home(self->home);
         PyTypeObject* type = home.awaitable_type();
         if (self->complete || self->gone) {
             return ready_awaitable(type, disconnect_message(home).release());
@@ -146,10 +95,6 @@ PyObject* receive(PyObject* object, PyObject*) {
         }
         return wait_for(home, self->receiver);
     });
-}
-
-[[noreturn]] void refuse_gone() {
-    refuse(PyExc_ConnectionResetError, "ASGI: the client has gone");
 }
 
 PyObject* answer_of(asgi_request* self, exchange::output sent) {
@@ -336,15 +281,8 @@ PyObject* send_hint(asgi_request* self, PyObject* message) {
 PyObject* send(PyObject* object, PyObject* message) {
     asgi_request* self = cast(object);
     return data::guarded([&]() -> PyObject* {
-        const asgi_names& names = home_of(self).names();
-        if (!PyDict_Check(message)) {
-            PyErr_Format(PyExc_TypeError, "ASGI: a message must be a dict, not %T", message);
-            throw python_error();
-        }
-        PyObject* type = find(message, names.type);
-        if (type == nullptr || !PyUnicode_Check(type)) {
-            refuse(PyExc_TypeError, "ASGI: a message needs 'type', a str");
-        }
+        const asgi_names& names = asgi_home(self->home).names();
+        PyObject* type = type_of_message(*self->home, message);
         if (self->gone) refuse_gone();
         const auto is = [&](PyObject* name) {
             return type == name || PyUnicode_Equal(type, name) == 1;
@@ -367,6 +305,7 @@ PyObject* done(PyObject* object, PyObject* task) {
     asgi_request* self = cast(object);
     if (self->home != nullptr) self->home->see_end(self, task);
     Py_CLEAR(self->task);
+    Py_DECREF(object);  // see asgi_application::run(); the callable has another reference
     return Py_NewRef(Py_None);
 }
 
@@ -469,7 +408,7 @@ http::exchange& asgi_request::hold() {
     return *exchange;
 }
 
-void asgi_request::fail() {
+void asgi_request::end(bool) {
     constexpr std::string_view text = "Internal Server Error\n";
     if (complete || gone) return;
     complete = true;

@@ -48,8 +48,9 @@ struct asgi_request {
     bool has_trailers;
     bool is_head;
 
-    // Answers 500 if nothing was sent yet, else breaks the connection off.
-    void fail();
+    // The application has ended, without having completed it: answers 500 if nothing was sent
+    // yet, else breaks the connection off.
+    void end(bool failed);
     // The exchange; from then on this is answered later.
     http::exchange& hold();
 };

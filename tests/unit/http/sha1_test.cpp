@@ -48,10 +48,10 @@ TEST(Base64, OfSoManyBytes) {
     EXPECT_TRUE(is_base64_of("dGhlIHNhbXBsZSBub25jZQ==", 16));
     EXPECT_TRUE(is_base64_of("+/8=", 2));
     EXPECT_TRUE(is_base64_of("", 0));
-    for (const char* wrong : {"dGhlIHNhbXBsZSBub25jZQ=", "dGhlIHNhbXBsZSBub25jZQ", "",
-                              "dGhlIHNhbXBsZSBub25jZQa=", "dGhlIHNhbXBsZSBub25jZ===",
-                              "dGhlIHNhbXBsZSBub25jZQaa", "dGhlIHNhbXBsZS_ub25jZQ==",
-                              "dGhlIHNhbXBsZSBub25jZQ==dGhl", "dGhlIHNhbXBs ZSBub25jZQ="}) {
+    for (const char* wrong :
+         {"dGhlIHNhbXBsZSBub25jZQ=", "dGhlIHNhbXBsZSBub25jZQ", "",
+          "dGhlIHNhbXBsZSBub25jZQa=", "dGhlIHNhbXBsZSBub25jZ===", "dGhlIHNhbXBsZSBub25jZQaa",
+          "dGhlIHNhbXBsZS_ub25jZQ==", "dGhlIHNhbXBsZSBub25jZQ==dGhl", "dGhlIHNhbXBs ZSBub25jZQ="}) {
         EXPECT_FALSE(is_base64_of(wrong, 16)) << wrong;
     }
 }

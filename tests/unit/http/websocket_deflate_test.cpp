@@ -1,9 +1,8 @@
-// permessage-deflate end to end: Autobahn's groups 12 and 13, scaled down, the examples of RFC 7692,
-// and what a client can do wrong. The client's zlib is used directly.
+// permessage-deflate end to end: Autobahn's groups 12 and 13, scaled down, the examples of RFC
+// 7692, and what a client can do wrong. The client's zlib is used directly.
 #include "http/websocket_deflate.h"
 
 #include <gtest/gtest.h>
-
 #include <malloc.h>
 
 #include "http/websocket_handshake.h"
@@ -24,8 +23,8 @@ std::string compressed(int code, std::string_view payload, bool final = true) {
 }
 
 std::string various(std::size_t size, std::uint32_t state) {
-    static const std::vector<std::string> words = {"{\"id\":", "\"name\":", "true,", "1234567,",
-                                                   "\xc3\xa9t\xc3\xa9", "\n", "[]", "}, "};
+    static const std::vector<std::string> words = {
+        "{\"id\":", "\"name\":", "true,", "1234567,", "\xc3\xa9t\xc3\xa9", "\n", "[]", "}, "};
     std::string text;
     while (text.size() < size) {
         state = state * 1664525 + 1013904223;
@@ -188,13 +187,14 @@ TEST(WebSocketDeflate, TheExamplesOfTheStandard) {
     };
     for (const row& each : {
              row{"one block", compressed(1, hello), 1},
-             row{"fragments",
-                 compressed(1, hello.substr(0, 3), false) + frame(0, hello.substr(3)), 1},
+             row{"fragments", compressed(1, hello.substr(0, 3), false) + frame(0, hello.substr(3)),
+                 1},
              row{"again, referring to the first",
                  compressed(1, hello) + compressed(1, "\xf2\x00\x11\x00\x00"s), 2},
              row{"without compression",
                  compressed(1, "\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00"s), 1},
-             row{"the last block of a stream", compressed(1, "\xf3\x48\xcd\xc9\xc9\x07\x00\x00"s), 1},
+             row{"the last block of a stream", compressed(1, "\xf3\x48\xcd\xc9\xc9\x07\x00\x00"s),
+                 1},
              row{"the same, without what follows it",
                  compressed(1, "\xf3\x48\xcd\xc9\xc9\x07\x00"s), 1},
              row{"two blocks",
@@ -304,7 +304,8 @@ TEST(WebSocketDeflate, AMessageThatIsTooBigOnceInflated) {
         echo exact(options, agreed);
         exact.echoes = false;
         exact.feed(compressed(2, other.compress(std::string(limit + more, 'a'))));
-        EXPECT_EQ(exact.got, more ? "close 1009 by us:\n" : line("binary", std::string(limit, 'a')));
+        EXPECT_EQ(exact.got,
+                  more ? "close 1009 by us:\n" : line("binary", std::string(limit, 'a')));
     }
 }
 

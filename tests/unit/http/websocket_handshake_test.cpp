@@ -11,10 +11,8 @@ using kind = websocket_handshake::kind;
 using fields = std::vector<field>;
 
 const fields sample = {
-    {"Host", "server.example.com"},
-    {"Upgrade", "websocket"},
-    {"Connection", "Upgrade"},
-    {"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="},
+    {"Host", "server.example.com"},  {"Upgrade", "websocket"},
+    {"Connection", "Upgrade"},       {"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="},
     {"Sec-WebSocket-Version", "13"},
 };
 
@@ -155,41 +153,39 @@ void negotiate(const deflate_options& options, const std::vector<negotiation>& r
 
 TEST(WebSocketHandshake, DeflateByDefault) {
     const std::string none = "; server_no_context_takeover; client_no_context_takeover";
-    negotiate({}, {
-                      {"permessage-deflate", none},
-                      {"PerMessage-Deflate", none},
-                      {"permessage-deflate; client_max_window_bits", none},
-                      {"permessage-deflate; client_max_window_bits=15", none},
-                      {"permessage-deflate; client_max_window_bits=10",
-                       none + "; client_max_window_bits=10"},
-                      {"permessage-deflate; client_max_window_bits=\"8\"",
-                       none + "; client_max_window_bits=8"},
-                      {"permessage-deflate; server_max_window_bits=15",
-                       none + "; server_max_window_bits=15"},
-                      {"permessage-deflate ;server_max_window_bits=9; client_max_window_bits",
-                       none + "; server_max_window_bits=9"},
-                      {"permessage-deflate; server_no_context_takeover", none},
-                      {"foo, bar; x=\"y\"; z,, permessage-deflate", none},
-                      // An offer that can't be accepted, and the next.
-                      {"permessage-deflate; server_max_window_bits=8", "none"},
-                      {"permessage-deflate; server_max_window_bits=8, permessage-deflate", none},
-                      {"permessage-deflate; unknown, permessage-deflate; server_max_window_bits=12",
-                       none + "; server_max_window_bits=12"},
-                      {"permessage-deflate; server_max_window_bits", "none"},
-                      {"permessage-deflate; server_max_window_bits=16", "none"},
-                      {"permessage-deflate; server_max_window_bits=7", "none"},
-                      {"permessage-deflate; server_max_window_bits=010", "none"},
-                      {"permessage-deflate; client_max_window_bits=0", "none"},
-                      {"permessage-deflate; client_max_window_bits=1x", "none"},
-                      {"permessage-deflate; server_no_context_takeover=1", "none"},
-                      {"permessage-deflate; client_no_context_takeover; client_no_context_takeover",
-                       "none"},
-                      {"permessage-deflate; client_max_window_bits; client_max_window_bits=9",
-                       "none"},
-                      {"x-webkit-deflate-frame", "none"},
-                      {"permessage-bzip2", "none"},
-                      {"", "none"},
-                  });
+    negotiate(
+        {},
+        {
+            {"permessage-deflate", none},
+            {"PerMessage-Deflate", none},
+            {"permessage-deflate; client_max_window_bits", none},
+            {"permessage-deflate; client_max_window_bits=15", none},
+            {"permessage-deflate; client_max_window_bits=10", none + "; client_max_window_bits=10"},
+            {"permessage-deflate; client_max_window_bits=\"8\"",
+             none + "; client_max_window_bits=8"},
+            {"permessage-deflate; server_max_window_bits=15", none + "; server_max_window_bits=15"},
+            {"permessage-deflate ;server_max_window_bits=9; client_max_window_bits",
+             none + "; server_max_window_bits=9"},
+            {"permessage-deflate; server_no_context_takeover", none},
+            {"foo, bar; x=\"y\"; z,, permessage-deflate", none},
+            // An offer that can't be accepted, and the next.
+            {"permessage-deflate; server_max_window_bits=8", "none"},
+            {"permessage-deflate; server_max_window_bits=8, permessage-deflate", none},
+            {"permessage-deflate; unknown, permessage-deflate; server_max_window_bits=12",
+             none + "; server_max_window_bits=12"},
+            {"permessage-deflate; server_max_window_bits", "none"},
+            {"permessage-deflate; server_max_window_bits=16", "none"},
+            {"permessage-deflate; server_max_window_bits=7", "none"},
+            {"permessage-deflate; server_max_window_bits=010", "none"},
+            {"permessage-deflate; client_max_window_bits=0", "none"},
+            {"permessage-deflate; client_max_window_bits=1x", "none"},
+            {"permessage-deflate; server_no_context_takeover=1", "none"},
+            {"permessage-deflate; client_no_context_takeover; client_no_context_takeover", "none"},
+            {"permessage-deflate; client_max_window_bits; client_max_window_bits=9", "none"},
+            {"x-webkit-deflate-frame", "none"},
+            {"permessage-bzip2", "none"},
+            {"", "none"},
+        });
     negotiate({.enabled = false}, {{"permessage-deflate", "none"}});
 }
 

@@ -3,7 +3,6 @@
 #include "http/websocket.h"
 
 #include <gtest/gtest.h>
-
 #include <malloc.h>
 
 #include <memory>
@@ -69,7 +68,8 @@ TEST(WebSocket, CodesAndReasonsThatMayBeSent) {
         return done;
     };
     for (std::uint16_t code : {1000, 1001, 1011, 1012, 3000, 4999}) EXPECT_TRUE(closes(code, "x"));
-    for (std::uint16_t code : {0, 999, 1004, 1006, 1015, 2999, 5000}) EXPECT_FALSE(closes(code, ""));
+    for (std::uint16_t code : {0, 999, 1004, 1006, 1015, 2999, 5000})
+        EXPECT_FALSE(closes(code, ""));
     EXPECT_TRUE(closes(close_code::none, ""));
     EXPECT_FALSE(closes(close_code::none, "x"));
     EXPECT_TRUE(closes(1000, std::string(123, 'a')));
@@ -131,7 +131,8 @@ TEST(WebSocket, ASinkThatStops) {
     const websocket_options options;
     std::string bytes, expected;
     for (int i = 0; i < 40; ++i) {
-        const std::string payload(static_cast<std::size_t>(i * i * 5), static_cast<char>('a' + i % 26));
+        const std::string payload(static_cast<std::size_t>(i * i * 5),
+                                  static_cast<char>('a' + i % 26));
         bytes += i % 3 ? text(payload) : part(1, payload) + ping("") + frame(0, "");
         expected += line("text", payload);
     }
@@ -179,8 +180,8 @@ class closing_sink final : public websocket::sink {
 
 TEST(WebSocket, ClosedByTheApplicationWithinACall) {
     const websocket_options options;
-    for (const std::string& bytes : {text("hello"), part(1, "hel") + frame(0, "lo"),
-                                     text(std::string(10'000, 'h'))}) {
+    for (const std::string& bytes :
+         {text("hello"), part(1, "hel") + frame(0, "lo"), text(std::string(10'000, 'h'))}) {
         websocket_kit kit(options);
         websocket socket;
         closing_sink sink(socket, kit);
@@ -253,8 +254,8 @@ TEST(WebSocket, OneKitForMany) {
             const std::size_t piece = 1 + i % 5, from = at * piece;
             if (from >= input[i].size()) continue;
             more = true;
-            sockets[i]->feed((at + i) % 2 ? kit : other, std::string_view(input[i]).substr(from, piece),
-                             sinks[i], out);
+            sockets[i]->feed((at + i) % 2 ? kit : other,
+                             std::string_view(input[i]).substr(from, piece), sinks[i], out);
         }
     }
     for (std::size_t i = 0; i < count; ++i) {
