@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
-import importlib
 import os
 import sys
 from collections.abc import Sequence
 
 from allcores import __version__
 
-# Each command is a module with add_arguments(parser) and run(arguments), imported when it is asked
-# for.
+# Each command is a module, imported when it is asked for. That of the server reads its arguments
+# itself and has run(list of str); the others have add_arguments(parser) and run(arguments).
+_SERVE = "serve"
 _COMMANDS = {
+    _SERVE: ("allcores._command", "serve an application from every core"),
     "check": ("allcores._check", "do packages work in interpreters of their own?"),
 }
 
@@ -20,6 +20,29 @@ _COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line (that of the process by default) and return the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        # A program that only serves is spared what argparse imports.
+        status = _serve(given[1:]) if given[:1] == [_SERVE] else _run(given)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of a pipe has gone; Python would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+    return status
+
+
+def _serve(given: list[str]) -> int:
+    from allcores import _command
+
+    return _command.run(given)
+
+
+def _run(given: list[str]) -> int:
+    import argparse
+    import importlib
+
     parser = argparse.ArgumentParser(
         prog="allcores", description="Plain CPython on every core of one process."
     )
@@ -32,15 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             module.add_arguments(command)
             command.set_defaults(run=module.run)
     parsed = parser.parse_args(given)
-    try:
-        status: int = parsed.run(parsed)
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        # The reader of a pipe has gone; Python would complain once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 1
+    status: int = parsed.run(parsed)
     return status
 
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from _signal import SIGINT, SIGTERM, set_wakeup_fd, signal  # type: ignore[import-not-found]
-from errno import EACCES, EADDRINUSE
+from errno import EACCES, EADDRINUSE, EEXIST
+from sys import version_info
 
+from allcores import _core
 from allcores._core import Server
 from allcores._cpus import cpu_count
 from allcores._functions import dumps
-from allcores._interfaces import INTERFACES
 from allcores._options import (
-    check_choice,
+    LOG_LEVELS,
+    check_all,
     check_handler,
-    check_int,
     check_ready,
-    check_seconds,
-    check_text,
+    fields_of,
+    list_of,
 )
 from allcores._worker import payload
 
@@ -23,7 +24,7 @@ from allcores._worker import payload
 # only serves two megabytes.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from allcores._core import Request
@@ -33,7 +34,16 @@ default_max_body = 16 * 1024 * 1024
 
 
 class ServeError(SystemExit):
-    """The server can't start. Uncaught, it prints one line and ends the program with status 1."""
+    """The server can't start. Uncaught, it prints one line and ends the program with status 1.
+
+    `status` is what the command `allcores serve` ends with: 3 where the application itself fails to
+    start.
+    """
+
+    def __init__(self, message: str, status: int = 1, no_module: bool = False) -> None:
+        super().__init__(message)
+        self.status = status
+        self.no_module = no_module  # that of the handler's name
 
 
 def serve(
@@ -43,11 +53,21 @@ def serve(
     factory: bool = False,
     lifespan: str = "auto",
     root_path: str = "",
-    host: str = "127.0.0.1",
+    host: str | Sequence[str] | None = None,
     port: int = 8000,
-    workers: int | None = None,
-    grace: float = 10.0,
+    uds: str | Sequence[str] | None = None,
+    uds_permissions: int = 0o666,
+    fd: int | Sequence[int] | None = None,
     backlog: int = 4096,
+    workers: int | None = None,
+    log_level: str = "info",
+    headers: Mapping[str, str] | Sequence[tuple[str, str] | str] = (),
+    server_name: str = "allcores",
+    date_header: bool = True,
+    grace: float = 10.0,
+    worker_timeout: float | None = None,
+    limit_max_requests: int | None = None,
+    limit_max_requests_jitter: int = 0,
     max_header: int = 32 * 1024,
     max_body: int | None = None,
     max_connections: int = 16384,
@@ -56,7 +76,6 @@ def serve(
     body_timeout: float = 30.0,
     keep_alive_timeout: float = 75.0,
     send_timeout: float = 30.0,
-    server_name: str = "allcores",
     ready: Callable[[list[str]], Any] | None = None,
 ) -> None:
     """Serve HTTP/1.1 until SIGINT or SIGTERM.
@@ -82,7 +101,13 @@ def serve(
     `keep_alive_timeout` between two requests, `send_timeout` for a client that does not read. A
     body in all may take `body_timeout` and the time that its bytes take at `min_body_rate` bytes a
     second (408; 0 for as long as it likes).
-    `port=0` takes a free port. `ready` is called with the addresses, instead of printing them.
+    `host` is a name or an address, or several; 127.0.0.1 where neither `uds` nor `fd` says where to
+    listen. `port=0` takes a free port. `uds` is the path of a unix socket, made with
+    `uds_permissions`; `fd` the number of a socket that was opened for this process. `ready` is
+    called with the addresses, instead of printing them.
+
+    With `factory` the handler is what the named function returns, in each worker. `headers` are on
+    every response.
 
     On the first signal no new connections are taken, and what is in flight has `grace` seconds to
     finish; then `serve` returns. A second signal cuts that short. Signals are only handled when
@@ -93,36 +118,23 @@ def serve(
     can't be loaded. Where only a worker that comes after others can't, the server stops first, as
     on a signal. TypeError and ValueError for arguments that are none.
     """
-    count = cpu_count() * workers_per_core if workers is None else workers
+    given = locals()
     check_handler(handler)
     check_ready(ready)
-    check_choice("interface", interface, INTERFACES)
-    check_choice("lifespan", lifespan, ("auto", "on", "off"))
-    check_text("root_path", root_path)
-    check_text("host", host)
-    check_text("server_name", server_name)
-    check_int("port", port, 0, 65535)
-    check_int("workers", count, 1, 4096)
-    check_int("backlog", backlog, 1, 2**31 - 1)
-    check_int("max_header", max_header, 1, 2**31 - 1)
-    if max_body is not None:
-        check_int("max_body", max_body, 0, 2**63 - 1)
-    check_int("max_connections", max_connections, 1, 10_000_000)
-    check_int("min_body_rate", min_body_rate, 0, 2**32 - 1)
-    check_seconds("grace", grace, may_be_zero=True)
-    check_seconds("header_timeout", header_timeout)
-    check_seconds("body_timeout", body_timeout)
-    check_seconds("keep_alive_timeout", keep_alive_timeout)
-    check_seconds("send_timeout", send_timeout)
+    check_all(given)
+    count = cpu_count() * workers_per_core if workers is None else workers
+    fields = fields_of("headers", headers)
+    own = {name.lower() for name, _ in fields}
     options = {
         "interface": interface,
-        "factory": bool(factory),
+        "factory": factory,
         "lifespan": lifespan,
         "root_path": root_path.rstrip("/"),
+        "log_level": log_level,
     }
     server = Server(
         payload=payload(handler if isinstance(handler, str) else dumps(handler), options),
-        host=host,
+        host="127.0.0.1",
         port=port,
         workers=count,
         backlog=backlog,
@@ -135,8 +147,20 @@ def serve(
         body_timeout=body_timeout,
         keep_alive_timeout=keep_alive_timeout,
         send_timeout=send_timeout,
-        server_name=server_name,
+        server_name="" if "server" in own else server_name,
         loading=cpu_count(),
+        options={
+            "hosts": list_of("host", host, str),
+            "paths": list_of("uds", uds, str),
+            "path_permissions": uds_permissions,
+            "descriptors": list_of("fd", fd, int),
+            "fields": "".join(f"{name}: {text}\r\n" for name, text in fields).encode("latin-1"),
+            "says_date": date_header and "date" not in own,
+            "log_level": LOG_LEVELS[log_level],
+            "worker_timeout": worker_timeout or 0.0,
+            "max_requests": limit_max_requests or 0,
+            "max_requests_jitter": limit_max_requests_jitter,
+        },
     )
     try:
         addresses = server.listen()
@@ -148,7 +172,7 @@ def serve(
             failure = server.wait_serving()
             if failure is None:
                 if not stopped:
-                    _announce(ready, addresses, count)
+                    _announce(ready, addresses, given | {"workers": count})
                 failure = server.wait_returned()
             if stopped:  # whoever still loaded then need not have come to an end
                 failure = None
@@ -159,31 +183,78 @@ def serve(
             server.stop(0)
             server.end(1.0)
     if failure is not None:
-        raise ServeError(_load_problem(failure))
+        raise _load_problem(failure)
 
 
-def _announce(ready: Callable[[list[str]], Any] | None, addresses: list[str], workers: int) -> None:
+def _announce(
+    ready: Callable[[list[str]], Any] | None, addresses: list[str], given: dict[str, Any]
+) -> None:
     if ready is not None:
         ready(addresses)
         return
-    names = " and ".join(f"http://{address}" for address in addresses)
+    if LOG_LEVELS[given["log_level"]] > LOG_LEVELS["info"]:
+        return
+    names = " and ".join(
+        each if each.startswith("unix:") else f"http://{each}" for each in addresses
+    )
+    workers = given["workers"]
     plural = "worker" if workers == 1 else "workers"
-    print(f"allcores: serving on {names} with {workers} {plural}", flush=True)
+    python = f"{version_info.major}.{version_info.minor}.{version_info.micro}"
+    interface = "" if given["interface"] == "auto" else f" for {given['interface']}"
+    print(
+        f"allcores {_core.__version__}: serving on {names} with {workers} {plural}{interface}, "
+        f"Python {python}; Ctrl-C or SIGTERM stops",
+        flush=True,
+    )
 
 
-def _listen_problem(error: OSError, host: str, port: int) -> str:
+def _listen_problem(error: OSError, host: Any, port: int) -> str:
+    place = str(error.strerror).partition(": ")[0].removeprefix("cannot listen on ")
+    if place.startswith("unix:"):
+        path = place.removeprefix("unix:")
+        if error.errno == EADDRINUSE:
+            return f"{path} is taken: a server listens there"
+        if error.errno == EEXIST:
+            return f"{path} is there and is no socket: remove it, or choose another path"
+        return f"can't listen on {path}: {_reason(error)}"
+    if place.startswith("descriptor "):
+        return f"can't listen on {place}: {_reason(error)}"
+    hosts = " and ".join(list_of("host", host, str)) or "127.0.0.1"
     if error.errno == EADDRINUSE:
-        return f"port {port} on {host} is taken: stop what listens there, or choose another port"
+        return f"port {port} on {hosts} is taken: stop what listens there, or choose another port"
     if error.errno == EACCES:
         return f"no permission to listen on port {port}: ports below 1024 need root"
-    return f"can't listen on {host} port {port}: {error.strerror}"
+    return f"can't listen on {hosts} port {port}: {error.strerror}"
 
 
-def _load_problem(failure: tuple[str, str, str]) -> str:
+def _reason(error: OSError) -> str:
+    return str(error.strerror).rpartition(": ")[2]
+
+
+def _load_problem(failure: tuple[str, str, str]) -> ServeError:
     kind, message, traceback = failure
-    if kind.rpartition(".")[2] == "HandlerNotFound":
-        return f"allcores: handler not found: {message}"
-    return f"{traceback}allcores: the handler can't be loaded: {kind}: {message}"
+    name = kind.rpartition(".")[2]
+    if name in ("HandlerNotFound", "ModuleNotThere"):
+        return ServeError(
+            f"allcores: handler not found: {message}", no_module=name == "ModuleNotThere"
+        )
+    text = f"{_of_application(traceback)}allcores: the handler can't be loaded: {kind}: {message}"
+    return ServeError(text, 3)
+
+
+def _of_application(traceback: str) -> str:
+    """A traceback without the frames of this package and of the import system."""
+    ours = (f'  File "{__file__.rpartition("/")[0]}/', '  File "<frozen importlib')
+    lines = []
+    skipping = False
+    for line in traceback.splitlines(keepends=True):
+        if line.startswith("  File "):
+            skipping = line.startswith(ours)
+        elif not line.startswith("    "):
+            skipping = False
+        if not skipping:
+            lines.append(line)
+    return "".join(lines)
 
 
 class _Signals:

@@ -30,6 +30,14 @@ class Loaded:
         self.collector = Collector()
 
 
+class ModuleNotThere(HandlerNotFound):
+    """The same, because the handler's own module is not there."""
+
+
+# What applications are called, where nothing is like the name that was asked for.
+USUAL_NAMES = ("app", "application", "api", "asgi", "wsgi", "handler", "router", "create_app")
+
+
 def find_handler(name: str) -> Any:
     """The object that "module:name" names; "name" may have dots."""
     module_name, colon, attribute = name.partition(":")
@@ -42,16 +50,18 @@ def find_handler(name: str) -> Any:
         # reading.
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise
-        raise HandlerNotFound(f"there is no module named {error.name!r} on sys.path") from None
+        raise ModuleNotThere(f"there is no module named {error.name!r} on sys.path") from None
     found: Any = sys.modules[module_name]
-    for part in attribute.split("."):
+    for index, part in enumerate(attribute.split(".")):
         try:
             found = getattr(found, part)
         except AttributeError:
             from difflib import get_close_matches
 
             near = get_close_matches(part, [n for n in dir(found) if not n.startswith("_")], 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            near = near or [name for name in USUAL_NAMES if hasattr(found, name)][:1]
+            right = ".".join([*attribute.split(".")[:index], *near])
+            hint = f"; did you mean '{module_name}:{right}'?" if near else ""
             raise HandlerNotFound(f"{module_name!r} has no {attribute!r}{hint}") from None
     return found
 
@@ -68,6 +78,10 @@ def load(data: bytes) -> Loaded:
     application LifespanFailed.
     """
     handler, options = marshal.loads(data)
+    if options.get("log_level", "info") != "info":
+        from logging import getLogger
+
+        getLogger("allcores").setLevel(options["log_level"].upper())
     if isinstance(handler, str):
         name, found = handler, find_handler(handler)
     else:

@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "bindings/module.h"
+#include "bindings/server_options.h"
 #include "data/guarded.h"
 #include "interpreter/attach.h"
 #include "runtime/asgi_awaitable.h"
@@ -63,7 +64,9 @@ PyObject* create(PyTypeObject* type, PyObject* args, PyObject* keywords) {
                                         "send_timeout",
                                         "server_name",
                                         "loading",
+                                        "options",
                                         nullptr};
+    PyObject* more = nullptr;
     const char* payload = nullptr;
     Py_ssize_t payload_size = 0;
     const char* host = nullptr;
@@ -74,10 +77,10 @@ PyObject* create(PyTypeObject* type, PyObject* args, PyObject* keywords) {
     unsigned long long max_body = 0, max_streamed = 0;
     double header_timeout = 0, body_timeout = 0, keep_alive_timeout = 0, send_timeout = 0;
     if (!PyArg_ParseTupleAndKeywords(
-            args, keywords, "$y#sHIIIKKIIddddsI:Server", const_cast<char**>(names), &payload,
+            args, keywords, "$y#sHIIIKKIIddddsIO!:Server", const_cast<char**>(names), &payload,
             &payload_size, &host, &port, &workers, &backlog, &max_header, &max_body, &max_streamed,
             &max_connections, &min_body_rate, &header_timeout, &body_timeout, &keep_alive_timeout,
-            &send_timeout, &server_name, &loading)) {
+            &send_timeout, &server_name, &loading, &PyDict_Type, &more)) {
         return nullptr;
     }
     PyObject* object = type->tp_alloc(type, 0);
@@ -105,6 +108,7 @@ PyObject* create(PyTypeObject* type, PyObject* args, PyObject* keywords) {
         options.limits.keep_alive_timeout_ms = in_ms(keep_alive_timeout);
         options.limits.send_timeout_ms = in_ms(send_timeout);
         options.log = log_line;
+        read_server_options(more, options);
         self->serving = std::make_shared<serving>(
             std::move(options), std::string(payload, static_cast<std::size_t>(payload_size)),
             loading);

@@ -45,10 +45,11 @@ void head_writer::make_prefix(const response& response) {
     } else {
         prefix_ = line;
     }
-    prefix_ += date_;
+    if (says_date_) prefix_ += date_;
     if (!server_name_.empty() && !response.names_server()) {
         prefix_.append("Server: ").append(server_name_).append("\r\n");
     }
+    prefix_ += fields_;
     if (!response.content_type().empty()) {
         prefix_.append("Content-Type: ").append(response.content_type()).append("\r\n");
     }

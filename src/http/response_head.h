@@ -15,7 +15,9 @@ class head_writer {
  public:
     enum class connection : std::uint8_t { unsaid, close, keep_alive };
 
-    explicit head_writer(std::string server_name) : server_name_(std::move(server_name)) {}
+    // `fields`: on every response, "Name: value\r\n" for each.
+    explicit head_writer(std::string server_name, std::string fields = {}, bool says_date = true)
+        : server_name_(std::move(server_name)), fields_(std::move(fields)), says_date_(says_date) {}
 
     // The time that Date says from now on, in seconds since 1970.
     void now(std::int64_t seconds) {
@@ -30,14 +32,16 @@ class head_writer {
 
  private:
     void new_second(std::int64_t seconds);
-    // Status line, Date, Server and Content-Type into prefix_.
+    // Status line, Date, Server, the fields of every response and Content-Type into prefix_.
     void make_prefix(const response& response);
     bool is_prefix_of(const response& response) const {
         return prefix_status_ == response.status() && !response.names_server() &&
                prefix_type_ == response.content_type();
     }
 
-    std::string server_name_;
+    const std::string server_name_;
+    const std::string fields_;
+    const bool says_date_;
     std::int64_t seconds_ = -1;
     std::string date_;  // "Date: …\r\n"
     std::string prefix_;

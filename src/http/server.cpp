@@ -76,7 +76,19 @@ void server::listen() {
     shared& all = *shared_;
     if (!all.listeners.empty()) throw std::logic_error("the server listens already");
     ignore_broken_pipes();
-    all.listeners = net::listen_on(all.options.host, all.options.port, all.options.backlog);
+    const server_options& options = all.options;
+    std::vector<std::string> hosts = options.hosts;
+    if (hosts.empty() && options.paths.empty() && options.descriptors.empty()) {
+        hosts.push_back(options.host);
+    }
+    std::vector<net::listener> made = net::listen_on(hosts, options.port, options.backlog);
+    for (const std::string& path : options.paths) {
+        made.push_back(net::listener::at_path(path, options.path_permissions, options.backlog));
+    }
+    for (int number : options.descriptors) {
+        made.push_back(net::listener::adopt(number, options.backlog));
+    }
+    all.listeners = std::move(made);
     for (std::size_t i = 0; i < all.listeners.size(); ++i) {
         all.reactor->add(all.listeners[i].get(), shared::listener_token(i),
                          net::reactor::interest::read);

@@ -27,12 +27,27 @@ namespace allcores::http {
 enum class log_level { debug, info, warning, error };
 
 struct server_options {
-    std::string host = "127.0.0.1";  // empty: all interfaces
-    std::uint16_t port = 8000;       // 0: any that is free
+    std::string host = "127.0.0.1";       // empty: all interfaces
+    std::vector<std::string> hosts = {};  // instead of host, when there are any
+    std::uint16_t port = 8000;            // 0: any that is free
+    // Unix sockets and descriptors of sockets (net::listener): listened on as well, and instead of
+    // `host` when `hosts` is empty.
+    std::vector<std::string> paths = {};
+    std::uint32_t path_permissions = 0666;
+    std::vector<int> descriptors = {};
     int backlog = 4096;
     http::limits limits;
     std::string server_name = "allcores";  // the Server field; empty: none
-    unsigned workers = 1;                  // run() is called with 0 to workers - 1
+    bool says_date = true;                 // the Date field
+    // On every response: "Name: value\r\n" for each.
+    std::string fields = {};
+    unsigned workers = 1;  // run() is called with 0 to workers - 1
+    // What whoever runs the workers goes by; the server itself does not. 0: no limit. A worker that
+    // is with one request for longer is stuck; one that has served so many requests (and up to
+    // `jitter` more, by chance) is replaced.
+    std::uint32_t worker_timeout_ms = 0;
+    std::uint32_t max_requests = 0;
+    std::uint32_t max_requests_jitter = 0;
     // How many of them wait for events at a time, as long as none is held up by a request
     // (concurrency/duty.h). 0: one for each core that the process may use.
     unsigned on_duty = 0;
@@ -47,8 +62,9 @@ class server {
     // After every run() has returned.
     ~server();
 
-    // Binds every address of the host. Throws std::system_error (EADDRINUSE, EACCES, an unknown
-    // host …) with a text that names the address. Once, before run().
+    // Binds every address of the hosts, paths and descriptors. Throws std::system_error
+    // (EADDRINUSE, EACCES, an unknown host …) with a text that names the address. Once, before
+    // run().
     void listen();
 
     // After listen(); with the port that was given for port 0.

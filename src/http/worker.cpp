@@ -29,7 +29,7 @@ worker::worker(server::shared& shared, unsigned number, application& application
       application_(application),
       counts_(counts),
       parser_(limits_for(shared.options.limits, application), *this),
-      head_(shared.options.server_name) {
+      head_(shared.options.server_name, shared.options.fields, shared.options.says_date) {
     (void)input_.room(read_size);
     input_.forget();  // most of it is never used: few requests are that long
 }

@@ -3,9 +3,11 @@
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <sys/un.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <memory>
 #include <system_error>
@@ -47,6 +49,18 @@ address address::of_socket(int descriptor) {
     return result;
 }
 
+address address::of_path(const std::string& path) {
+    sockaddr_un all{};
+    all.sun_family = AF_UNIX;
+    if (path.empty() || path.size() >= sizeof all.sun_path) {
+        throw std::system_error(path.empty() ? ENOENT : ENAMETOOLONG, std::system_category(),
+                                "cannot listen on unix:" + path);
+    }
+    std::memcpy(all.sun_path, path.data(), path.size());
+    const std::size_t size = offsetof(sockaddr_un, sun_path) + path.size() + 1;
+    return address(reinterpret_cast<const sockaddr*>(&all), static_cast<socklen_t>(size));
+}
+
 std::string address::host() const {
     char text[INET6_ADDRSTRLEN] = "";
     if (family() == AF_INET) {
@@ -63,7 +77,15 @@ std::uint16_t address::port() const {
     return 0;
 }
 
+std::string address::path() const {
+    constexpr std::size_t start = offsetof(sockaddr_un, sun_path);
+    if (family() != AF_UNIX || size_ <= start) return {};
+    const char* name = reinterpret_cast<const sockaddr_un*>(get())->sun_path;
+    return {name, ::strnlen(name, size_ - start)};
+}
+
 std::string address::text() const {
+    if (family() == AF_UNIX) return "unix:" + path();
     std::string name = host();
     if (family() == AF_INET6) name = "[" + name + "]";
     return name + ":" + std::to_string(port());

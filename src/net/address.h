@@ -22,10 +22,16 @@ class address {
     socklen_t size() const { return size_; }
     int family() const { return storage_.ss_family; }
 
+    // Of a unix socket. Throws std::system_error (ENAMETOOLONG) where the system has no room for
+    // the path.
+    static address of_path(const std::string& path);
+
     // Numeric, without brackets: "127.0.0.1", "::1". Empty when it is neither IPv4 nor IPv6.
     std::string host() const;
     std::uint16_t port() const;
-    // As in a URL: "127.0.0.1:8000", "[::1]:8000".
+    // Of a unix socket; empty for one without a name, as clients have, and for others.
+    std::string path() const;
+    // As in a URL: "127.0.0.1:8000", "[::1]:8000"; "unix:/run/x.sock".
     std::string text() const;
 
  private:

@@ -4,9 +4,12 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
+#include <utility>
 
 namespace allcores::net {
 namespace {
@@ -32,7 +35,33 @@ bool is_missing_here(const std::error_code& code) {
            code == std::errc::address_family_not_supported;
 }
 
+// Whether somebody takes connections at the unix socket of that address.
+bool is_live(const address& where) {
+    const descriptor caller(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    return ::connect(caller.get(), where.get(), where.size()) == 0 || errno == EAGAIN;
+}
+
 }  // namespace
+
+// Only this process removes it, not a child that was forked, and only as long as it is the same.
+struct listener::file {
+    file(std::string at, const struct stat& made)
+        : path(std::move(at)), device(made.st_dev), inode(made.st_ino) {}
+    ~file() { remove(); }
+    void remove() noexcept {
+        struct stat now;
+        if (removed.exchange(true, std::memory_order_relaxed) || ::getpid() != maker) return;
+        if (::lstat(path.c_str(), &now) == 0 && now.st_dev == device && now.st_ino == inode) {
+            ::unlink(path.c_str());
+        }
+    }
+
+    const std::string path;
+    const dev_t device;
+    const ino_t inode;
+    const pid_t maker = ::getpid();
+    std::atomic<bool> removed{false};  // once, by whoever comes first
+};
 
 listener::listener(const address& where, int backlog)
     : socket_(::socket(where.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {
@@ -49,7 +78,62 @@ listener::listener(const address& where, int backlog)
     where_ = address::of_socket(socket_.get());
 }
 
+listener listener::at_path(const std::string& path, mode_t permissions, int backlog) {
+    const address where = address::of_path(path);
+    auto check = [&](bool good) {
+        if (good) return;
+        throw std::system_error(errno, std::system_category(), "cannot listen on unix:" + path);
+    };
+    struct stat status;
+    if (::lstat(path.c_str(), &status) == 0) {
+        errno = S_ISSOCK(status.st_mode) ? EADDRINUSE : EEXIST;
+        check(S_ISSOCK(status.st_mode) && !is_live(where));
+        check(::unlink(path.c_str()) == 0 || errno == ENOENT);
+    }
+    listener made;
+    made.socket_.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    check(bool(made.socket_));
+    // The file has these from the start, but for what umask takes away.
+    ::fchmod(made.socket_.get(), permissions);
+    check(::bind(made.socket_.get(), where.get(), where.size()) == 0);
+    check(::lstat(path.c_str(), &status) == 0);
+    made.file_ = std::make_shared<file>(path, status);
+    made.where_ = where;
+    check(::chmod(path.c_str(), permissions) == 0);
+    check(::listen(made.socket_.get(), backlog) == 0);
+    return made;
+}
+
+listener listener::adopt(int number, int backlog) {
+    const std::string name = "cannot listen on descriptor " + std::to_string(number);
+    auto check = [&](bool good) {
+        if (!good) throw std::system_error(errno, std::system_category(), name);
+    };
+    int type = 0;
+    int listens = 0;
+    socklen_t size = sizeof type;
+    check(::getsockopt(number, SOL_SOCKET, SO_TYPE, &type, &size) == 0);
+    errno = EPROTOTYPE;
+    check(type == SOCK_STREAM);
+    listener made;
+    made.is_adopted_ = true;
+    made.socket_.reset(::fcntl(number, F_DUPFD_CLOEXEC, 3));
+    check(bool(made.socket_));
+    made.where_ = address::of_socket(number);
+    errno = EAFNOSUPPORT;
+    check(made.where_.family() == AF_UNIX || made.where_.family() == AF_INET ||
+          made.where_.family() == AF_INET6);
+    const int flags = ::fcntl(number, F_GETFL);
+    check(flags >= 0 && ::fcntl(number, F_SETFL, flags | O_NONBLOCK) == 0);
+    if (made.where_.family() != AF_UNIX) set_option(number, IPPROTO_TCP, TCP_NODELAY);
+    size = sizeof listens;
+    check(::getsockopt(number, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0);
+    check(listens != 0 || ::listen(number, backlog) == 0);
+    return made;
+}
+
 accepted listener::accept(descriptor& connection, address& from) noexcept {
+    if (is_adopted_ && closed_->load(std::memory_order_relaxed)) return accepted::none;
     sockaddr_storage other;
     socklen_t size = sizeof other;
     int number = ::accept4(socket_.get(), reinterpret_cast<sockaddr*>(&other), &size,
@@ -75,21 +159,29 @@ accepted listener::accept(descriptor& connection, address& from) noexcept {
 }
 
 void listener::close_to_clients() noexcept {
-    ::shutdown(socket_.get(), SHUT_RD);
+    closed_->store(true, std::memory_order_relaxed);
+    if (file_) file_->remove();
+    if (!is_adopted_) ::shutdown(socket_.get(), SHUT_RD);
 }
 
-std::vector<listener> listen_on(const std::string& host, std::uint16_t port, int backlog) {
+std::vector<listener> listen_on(const std::vector<std::string>& hosts, std::uint16_t port,
+                                int backlog) {
     std::vector<listener> listeners;
-    std::vector<address> addresses = resolve(host, port);
-    for (std::size_t i = 0; i < addresses.size(); ++i) {
-        try {
-            listeners.emplace_back(
-                port ? addresses[i]
-                     : with_port(addresses[i], listeners.empty() ? 0 : listeners[0].where().port()),
-                backlog);
-        } catch (const std::system_error& error) {
-            bool last_hope = i + 1 == addresses.size() && listeners.empty();
-            if (!is_missing_here(error.code()) || last_hope) throw;
+    std::vector<std::string> known;
+    for (const std::string& host : hosts) {
+        const std::vector<address> addresses = resolve(host, port);
+        const std::size_t before = listeners.size();
+        for (std::size_t i = 0; i < addresses.size(); ++i) {
+            if (std::ranges::contains(known, addresses[i].text())) continue;
+            known.push_back(addresses[i].text());
+            const std::uint16_t chosen =
+                port || listeners.empty() ? port : listeners[0].where().port();
+            try {
+                listeners.emplace_back(with_port(addresses[i], chosen), backlog);
+            } catch (const std::system_error& error) {
+                bool last_hope = i + 1 == addresses.size() && listeners.size() == before;
+                if (!is_missing_here(error.code()) || last_hope) throw;
+            }
         }
     }
     return listeners;

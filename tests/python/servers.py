@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Self
 
 here = Path(__file__).parent
-ADDRESS = re.compile(r"serving on http://([\d.]+):(\d+)")
+ADDRESS = re.compile(r"serving on (?:http://([\d.]+):(\d+)|unix:([^, ]+))")
 
 
 class ServerProcess:
@@ -53,7 +53,8 @@ class ServerProcess:
             said = self.output() + self.stderr()
             self.close()
             raise RuntimeError("the server did not start:\n" + said)
-        self.host, self.port = found[0][1], int(found[0][2])
+        self.host, self.port = found[0][1] or "localhost", int(found[0][2] or 0)
+        self.path = found[0][3]  # of a unix socket, where it listens on nothing else
         self.url = f"http://{self.host}:{self.port}"
 
     def read(self) -> None:
@@ -75,11 +76,15 @@ class ServerProcess:
         return HTTPConnection(self.host, self.port, timeout=30)
 
     def socket(self) -> socket.socket:
+        if self.path is not None:
+            return connect_unix(self.path)
         return socket.create_connection((self.host, self.port), timeout=30)
 
     def get(self, path: str, method: str = "GET", **options: object) -> tuple[HTTPResponse, bytes]:
         """One request on a connection of its own; the path is sent as it is."""
         connection = self.connect()
+        if self.path is not None:
+            connection.sock = self.socket()
         try:
             connection.request(method, path, **options)  # type: ignore[arg-type]
             response = connection.getresponse()
@@ -118,6 +123,13 @@ class ServerProcess:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def connect_unix(path: str | Path) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(30)
+    connection.connect(str(path))
+    return connection
 
 
 @contextmanager

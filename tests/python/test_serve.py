@@ -374,7 +374,7 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("code", "line"),
     [
-        ("allcores.serve('serve_app:rooter', port=0)", "did you mean 'router'?"),
+        ("allcores.serve('serve_app:rooter', port=0)", "did you mean 'serve_app:router'?"),
         ("allcores.serve('serve_ap:router', port=0)", "there is no module named 'serve_ap'"),
         ("allcores.serve('serve_app', port=0)", "not of the form 'module:name'"),
         ("allcores.serve('serve_app:number', port=0)", "not callable: it is a int"),

@@ -77,6 +77,16 @@ TEST(ResponseHead, FollowsWhatWasSaid) {
     EXPECT_NE(written(writer, one, 5, said::unsaid).find("00:00:01"), std::string::npos);
 }
 
+TEST(ResponseHead, FieldsOfEveryResponse) {
+    head_writer writer("s", "X-One: 1\r\nX-Two: 2\r\n", false);
+    writer.now(0);
+    response one;
+    const std::string plain =
+        "HTTP/1.1 200 OK\r\nServer: s\r\nX-One: 1\r\nX-Two: 2\r\nContent-Length: 0\r\n\r\n";
+    EXPECT_EQ(written(writer, one, 0, head_writer::connection::unsaid), plain);
+    EXPECT_EQ(written(writer, one, 0, head_writer::connection::unsaid), plain);
+}
+
 TEST(Statistics, BucketsAreOffByAtMostAnEighth) {
     EXPECT_EQ(latency_buckets::index(0), 0u);
     for (std::size_t i = 1; i < latency_buckets::count; ++i) {

@@ -1,0 +1,108 @@
+#include "bindings/server_options.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "data/guarded.h"
+
+namespace allcores::bindings {
+
+namespace {
+
+using data::checked;
+using data::ref;
+
+// The bytes of a str (UTF-8, file names' own bytes where they are none) or of bytes.
+std::string text_of(PyObject* value) {
+    ref bytes = PyUnicode_Check(value)
+                    ? checked(PyUnicode_AsEncodedString(value, "utf-8", "surrogateescape"))
+                    : checked(PyBytes_FromObject(value));
+    return {PyBytes_AS_STRING(bytes.get()),
+            static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.get()))};
+}
+
+std::uint32_t number_of(PyObject* value) {
+    const unsigned long number = PyLong_AsUnsignedLong(value);
+    if (number == static_cast<unsigned long>(-1) && PyErr_Occurred()) throw data::python_error();
+    return static_cast<std::uint32_t>(number);
+}
+
+std::uint32_t milliseconds_of(PyObject* value) {
+    const double seconds = PyFloat_AsDouble(value);
+    if (seconds == -1.0 && PyErr_Occurred()) throw data::python_error();
+    return static_cast<std::uint32_t>(std::min(seconds * 1000, double{UINT32_MAX}));
+}
+
+bool truth_of(PyObject* value) {
+    return checked(PyObject_IsTrue(value)) != 0;
+}
+
+template <class Read>
+auto list_of(PyObject* values, Read read) {
+    std::vector<decltype(read(values))> result;
+    ref items = checked(PySequence_Tuple(values));
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(items.get()); ++i) {
+        result.push_back(read(PyTuple_GET_ITEM(items.get(), i)));
+    }
+    return result;
+}
+
+using reader = void (*)(PyObject*, http::server_options&);
+
+reader reader_of(std::string_view name) {
+    using options = http::server_options;
+    static const std::map<std::string_view, reader> readers = {
+        {"hosts", [](PyObject* v, options& o) { o.hosts = list_of(v, text_of); }},
+        {"paths", [](PyObject* v, options& o) { o.paths = list_of(v, text_of); }},
+        {"path_permissions", [](PyObject* v, options& o) { o.path_permissions = number_of(v); }},
+        {"descriptors",
+         [](PyObject* v, options& o) {
+             for (std::uint32_t each : list_of(v, number_of)) {
+                 o.descriptors.push_back(static_cast<int>(each));
+             }
+         }},
+        {"fields", [](PyObject* v, options& o) { o.fields = text_of(v); }},
+        {"log_level",
+         [](PyObject* v, options& o) {
+             // Python's numbers of levels: a warning is 30.
+             const std::uint32_t least = number_of(v);
+             if (least > 40) o.log = nullptr;
+             if (least > 30 && o.log) {
+                 o.log = [log = o.log](http::log_level level, std::string_view text) {
+                     if (level >= http::log_level::error) log(level, text);
+                 };
+             }
+         }},
+        {"worker_timeout",
+         [](PyObject* v, options& o) { o.worker_timeout_ms = milliseconds_of(v); }},
+        {"max_requests", [](PyObject* v, options& o) { o.max_requests = number_of(v); }},
+        {"max_requests_jitter",
+         [](PyObject* v, options& o) { o.max_requests_jitter = number_of(v); }},
+        {"says_date", [](PyObject* v, options& o) { o.says_date = truth_of(v); }},
+    };
+    const auto found = readers.find(name);
+    return found == readers.end() ? nullptr : found->second;
+}
+
+}  // namespace
+
+void read_server_options(PyObject* given, http::server_options& options) {
+    PyObject* key = nullptr;
+    PyObject* value = nullptr;
+    Py_ssize_t at = 0;
+    while (PyDict_Next(given, &at, &key, &value)) {
+        const std::string name = text_of(key);
+        const reader read = reader_of(name);
+        if (read == nullptr) {
+            PyErr_Format(PyExc_ValueError, "Server has no option %R", key);
+            throw data::python_error();
+        }
+        read(value, options);
+    }
+}
+
+}  // namespace allcores::bindings

@@ -1,0 +1,499 @@
+"""`allcores serve`: its options, over real sockets; and what it says of those that are none."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from servers import ServerProcess, connect_unix
+
+import allcores
+from allcores import _command_options
+
+APPLICATION = """
+import os
+import sys
+
+from allcores import http
+
+
+def app(request):
+    return {
+        "client": request.client.host,
+        "scheme": request.scheme,
+        "name": os.environ.get("NAME"),
+        "path": sys.path[:1],
+        "workers": len(http.statistics()["workers"]),
+    }
+
+
+def make():
+    return lambda request: "made"
+
+
+class holder:
+    inner = staticmethod(lambda request: "inner")
+
+
+number = 5
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where main.py is, with main:app; the commands run there."""
+    (tmp_path / "main.py").write_text(APPLICATION)
+    return tmp_path
+
+
+def command(folder: Path, *arguments: str | Path) -> list[str]:
+    """`python -m allcores serve ...` in that folder."""
+    own = Path(allcores.__file__).parent.parent
+    start = f"import os, sys; os.chdir({str(folder)!r}); sys.path.insert(0, {str(own)!r});"
+    run = "from allcores.__main__ import main; sys.exit(main())"
+    return [sys.executable, "-c", f"{start} {run}", "serve", *map(str, arguments)]
+
+
+def serve(
+    folder: Path, *arguments: str | Path, environment: dict[str, str] | None = None
+) -> ServerProcess:
+    """A server of main:app with one worker on a free port, where the arguments don't say else."""
+    words = [*map(str, arguments)]
+    if not any(word.startswith(("--workers", "--config")) for word in words):
+        words += ["--workers", "1"]
+    if not any(word.startswith(("--port", "--uds", "--fd", "--config")) for word in words):
+        words += ["--port", "0"]
+    if not any(":" in word and not word.startswith("-") for word in words[:1]):
+        words.insert(0, "main:app")
+    return ServerProcess(command(folder, *words), environment)
+
+
+def fails(
+    folder: Path, *arguments: str | Path, environment: dict[str, str] | None = None
+) -> tuple[int, str]:
+    """The exit status of a command that does not serve, and what it says on stderr."""
+    done = subprocess.run(
+        command(folder, *arguments),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, **(environment or {})},
+    )
+    assert "serving on" not in done.stdout
+    return done.returncode, done.stderr
+
+
+def answer(server: ServerProcess, **options: object) -> dict[str, object]:
+    response, body = server.get("/", **options)
+    assert response.status == 200
+    found: dict[str, object] = json.loads(body)
+    return found
+
+
+# What is said at the start, and at the end
+
+
+def test_a_line_says_what_is_served_and_how_to_stop(folder: Path) -> None:
+    with serve(folder, "--workers", "2") as server:
+        line = server.lines[0]
+        assert line == (
+            f"allcores {allcores.__version__}: serving on http://127.0.0.1:{server.port} "
+            f"with 2 workers, Python {sys.version.split()[0]}; Ctrl-C or SIGTERM stops\n"
+        )
+        assert answer(server)["workers"] == 2
+        assert server.end(signal.SIGTERM) == 0
+        assert server.stderr() == ""
+
+
+def test_the_module_is_a_command_too(folder: Path) -> None:
+    line = [sys.executable, "-m", "allcores", "serve", "main:app", "--port=0", "-w", "1"]
+    with ServerProcess([*line, f"--app-dir={folder}"]) as server:
+        assert answer(server)["path"] == [str(folder)]
+        assert server.end() == 0
+
+
+def test_help_fits_a_screen_and_has_every_option(folder: Path) -> None:
+    for word in ("--help", "-h"):
+        done = subprocess.run(command(folder, word), capture_output=True, text=True)
+        assert done.returncode == 0
+        lines = done.stdout.splitlines()
+        assert 24 <= len(lines) <= 40
+        assert max(map(len, lines)) <= 100
+    words = set(re.findall(r"--[a-z-]+", done.stdout))
+    for name, option in _command_options.OPTIONS.items():
+        assert {f"--{name}", f"--no-{name}"} & words, name
+        assert option.kind in ("text", "int", "octal", "seconds", "flag")
+    names = {word[2:].removeprefix("no-") for word in words}
+    assert names - {"help"} <= set(_command_options.OPTIONS)
+
+
+def test_every_option_becomes_an_argument_of_serve() -> None:
+    import inspect
+
+    arguments = set(inspect.signature(allcores.serve).parameters)
+    options = {option.argument for option in _command_options.OPTIONS.values()} - {None}
+    assert options <= arguments
+    assert arguments - options == {"handler", "ready", "server_name"}
+
+
+# Options that are none
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--wokers", "4", "main:app"], "there is no option --wokers; did you mean --workers?"),
+        (["--no-realod", "main:app"], "did you mean --no-reload?"),
+        (["--qqqqqq", "main:app"], "there is no option --qqqqqq; allcores serve --help lists them"),
+        (["--bind=x", "main:app"], "did you mean --host and --port?"),
+        (["--graceful-timeout=3"], "did you mean --timeout-graceful-shutdown?"),
+        (["--ssl-keyfile", "x", "main:app"], "allcores has no TLS yet"),
+        (["-x", "main:app"], "there is no option -x"),
+        (["main:app", "other:app"], "one application at a time: 'main:app' and 'other:app'"),
+        (["main:app", "--workers"], "--workers needs a value"),
+        (["main:app", "--uds", "--factory"], "--uds needs a value"),
+        (["main:app", "--factory=1"], "--factory takes no value"),
+        (["main:app", "--workers=x"], "--workers must be a whole number, not 'x'"),
+        (["main:app", "--workers=0"], "--workers must be 1 to 4096, not 0"),
+        (["main:app", "--port", "-1"], "--port must be 0 to 65535, not -1"),
+        (["main:app", "--port", "65536"], "--port must be 0 to 65535, not 65536"),
+        (["main:app", "--host", "é"], "--host must be of visible ASCII characters, not 'é'"),
+        (["main:app", "--uds="], "--uds must be the path of a socket, not ''"),
+        (["main:app", "--uds-permissions=888"], "must be an octal number such as 660, not '888'"),
+        (["main:app", "--uds-permissions=1777"], "--uds-permissions must be 0 to 511"),
+        (["main:app", "--fd=x"], "--fd must be a whole number, not 'x'"),
+        (["main:app", "--fd=-1"], "--fd must be 0 to 2147483647, not -1"),
+        (["main:app", "--backlog=0"], "--backlog must be 1 to"),
+        (["main:app", "--interface=wsgy"], "not 'wsgy'; did you mean wsgi?"),
+        (["main:app", "--log-level=loud"], "must be one of critical, error, warning, info, debug"),
+        (["main:app", "--root-path=api"], "--root-path must begin with '/'"),
+        (["main:app", "--lifespan=of"], "not 'of'; did you mean off?"),
+        (["main:app", "--header=x"], "--header must be NAME:VALUE, not 'x'"),
+        (["main:app", "--header=a b:c"], "--header: 'a b' can't be the name of a field"),
+        (["main:app", "--header=a:b\nc"], "--header: a has characters that a field can't have"),
+        (["main:app", "--header=Content-Length:1"], "the server writes Content-Length itself"),
+        (["main:app", "--timeout-keep-alive=0"], "must be more than 0 seconds, not 0.0"),
+        (["main:app", "--timeout-keep-alive=x"], "must be a number of seconds, not 'x'"),
+        (["main:app", "--timeout-graceful-shutdown=-1"], "must be 0 or more seconds, not -1.0"),
+        (["main:app", "--timeout-worker=nan"], "must be more than 0 seconds, not nan"),
+        (["main:app", "--timeout-header=0"], "--timeout-header must be more than 0"),
+        (["main:app", "--timeout-body=0"], "--timeout-body must be more than 0"),
+        (["main:app", "--timeout-send=0"], "--timeout-send must be more than 0"),
+        (["main:app", "--limit-max-requests=0"], "--limit-max-requests must be 1 to"),
+        (["main:app", "--limit-max-requests-jitter=-1"], "jitter must be 0 to"),
+        (["main:app", "--max-header=0"], "--max-header must be 1 to"),
+        (["main:app", "--max-body=-1"], "--max-body must be 0 to"),
+        (["main:app", "--max-connections=0"], "--max-connections must be 1 to"),
+        (["main:app", "--min-body-rate=-1"], "--min-body-rate must be 0 to"),
+        (["main:app", "--app-dir=none"], "--app-dir none: there is no such folder"),
+        (["main:app", "--reload", "--reload-dir=none"], "--reload-dir none: there is no such"),
+        (["main:app", "--reload-include=*.x"], "--reload-include is for --reload"),
+        (["main:app", "--env-file=none"], "--env-file none: No such file or directory"),
+        (["main:app", "--config=none"], "--config none: No such file or directory"),
+        ([], "the application is missing: MODULE:NAME; applications near by: main:app"),
+        (["main"], "'main' is not of the form MODULE:NAME; did you mean 'main:app'?"),
+        (["main:"], "did you mean 'main:app'?"),
+        ([":app"], "did you mean 'main:app'?"),
+        (["main.py"], "'main.py' is a file; did you mean 'main:app'?"),
+        (["./main.py:make"], "did you mean 'main:make'?"),
+    ],
+)
+def test_usage(folder: Path, arguments: list[str], said: str) -> None:
+    status, text = fails(folder, *arguments)
+    assert status == 2
+    assert said in text
+    assert text.startswith("allcores serve: ")
+    assert text.count("\n") == 1
+
+
+# The application
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("main:ap", "'main' has no 'ap'; did you mean 'main:app'?"),
+        ("main:holder.iner", "did you mean 'main:holder.inner'?"),
+        ("main:zzz", "'main' has no 'zzz'; did you mean 'main:app'?"),
+        ("mian:app", "there is no module named 'mian' on sys.path; did you mean 'main:app'?"),
+        ("zzz:app", "applications near by: main:app, package.web:app"),
+        ("package.wbe:app", "did you mean 'package.web:app'?"),
+        ("main:number", "'main:number' is not callable: it is a int"),
+    ],
+)
+def test_an_application_that_is_not_there(folder: Path, target: str, said: str) -> None:
+    (folder / "package").mkdir()
+    (folder / "package" / "__init__.py").touch()
+    (folder / "package" / "web.py").write_text("app = print\n")
+    status, text = fails(folder, target, "--workers=1", "--port=0")
+    assert status == 1
+    assert said in text
+    assert text.count("\n") == 1
+
+
+def test_a_folder_without_applications_is_said(tmp_path: Path) -> None:
+    assert "looks like an application" in fails(tmp_path, "x:app", "--port=0", "--workers=1")[1]
+    assert "for example main:app" in fails(tmp_path)[1]
+
+
+def test_an_application_that_can_not_be_loaded_shows_its_own_frames(folder: Path) -> None:
+    (folder / "broken.py").write_text("def f():\n    1 / 0\n\n\nf()\n")
+    status, text = fails(folder, "broken:app", "--port=0", "--workers=1")
+    assert status == 3
+    assert re.findall(r'File "(.*)", line', text) == [str(folder / "broken.py")] * 2
+    assert text.endswith(
+        "allcores: the handler can't be loaded: ZeroDivisionError: division by zero\n"
+    )
+    (folder / "broken.py").write_text("import no_such_thing\n")
+    status, text = fails(folder, "broken:app", "--port=0", "--workers=1")
+    assert status == 3
+    assert "no_such_thing" in text and "broken.py" in text and "importlib" not in text
+    (folder / "broken.py").write_text("def f(:\n")
+    status, text = fails(folder, "broken:app", "--port=0", "--workers=1")
+    assert status == 3
+    assert "SyntaxError" in text and "def f(:" in text and "_worker.py" not in text
+
+
+def test_factories(folder: Path) -> None:
+    with serve(folder, "main:make", "--factory") as server:
+        assert server.get("/")[1] == b"made"
+        assert server.end() == 0
+    status, text = fails(folder, "main:number", "--factory", "--port=0", "--workers=1")
+    assert (status, "'main:number' is no factory: it is a int" in text) == (1, True)
+    (folder / "none.py").write_text("def make(): return None\n")
+    status, text = fails(folder, "none:make", "--factory", "--port=0", "--workers=1")
+    assert (status, "'none:make()' is not callable: it is a NoneType" in text) == (1, True)
+    (folder / "fails.py").write_text("def make(): raise RuntimeError('not today')\n")
+    status, text = fails(folder, "fails:make", "--factory", "--port=0", "--workers=1")
+    assert (status, text.count("File")) == (3, 1)
+
+
+def test_the_folder_of_the_application(folder: Path, tmp_path: Path) -> None:
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    (inner / "deep.py").write_text(APPLICATION)
+    with serve(folder, "deep:app", "--app-dir", "inner") as server:
+        assert answer(server)["path"] == [str(inner)]
+        assert server.end() == 0
+
+
+# Where it listens
+
+
+def test_a_port_that_is_taken(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        status, text = fails(folder, "main:app", f"--port={port}", "--workers=1")
+    assert status == 1
+    assert text == (
+        f"allcores: port {port} on 127.0.0.1 is taken: stop what listens there, "
+        "or choose another port\n"
+    )
+
+
+def test_several_addresses(folder: Path) -> None:
+    with serve(folder, "--host", "127.0.0.1", "--host", "127.0.0.2", "--host=127.0.0.1") as server:
+        assert (
+            f"http://127.0.0.1:{server.port} and http://127.0.0.2:{server.port} with"
+            in (server.lines[0])
+        )
+        for host in ("127.0.0.1", "127.0.0.2"):
+            server.host = host
+            assert answer(server)["client"].startswith("127.0.0.")  # type: ignore[attr-defined]
+        assert server.end() == 0
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this system has no IPv6")
+def test_ipv6(folder: Path) -> None:
+    with serve(folder, "--host=127.0.0.1", "--host=::1") as server:
+        assert f" and http://[::1]:{server.port}" in server.lines[0]
+        server.host = "::1"
+        assert answer(server)["client"] == "::1"
+        assert server.end() == 0
+
+
+def test_an_unknown_host(folder: Path) -> None:
+    status, text = fails(folder, "main:app", "--host=no.such.host.invalid", "--workers=1")
+    assert status == 1
+    assert text.startswith("allcores: can't listen on no.such.host.invalid port 8000: ")
+
+
+def test_a_unix_socket(folder: Path) -> None:
+    path = folder / "x.sock"
+    with serve(folder, "--uds", path) as server:
+        assert f"serving on unix:{path} with" in server.lines[0]
+        assert path.is_socket()
+        assert path.stat().st_mode & 0o777 == 0o666
+        assert answer(server)["client"] == ""
+        # A second one is refused, and the first lives on.
+        status, text = fails(folder, "main:app", "--uds", path, "--workers=1")
+        assert (status, text) == (1, f"allcores: {path} is taken: a server listens there\n")
+        assert answer(server)["scheme"] == "http"
+        assert server.end() == 0
+        assert not path.exists()
+
+
+def test_a_unix_socket_beside_a_port(folder: Path) -> None:
+    path = folder / "x.sock"
+    with serve(folder, "--uds", path, "--port=0", "--uds-permissions=600") as server:
+        assert f"http://127.0.0.1:{server.port} and unix:{path} with" in server.lines[0]
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert answer(server)["client"] == "127.0.0.1"
+        with connect_unix(path) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200 OK\r\n")
+        assert server.end() == 0
+        assert not path.exists()
+
+
+def test_a_socket_that_was_left_behind_is_replaced(folder: Path) -> None:
+    path = folder / "x.sock"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+        dead.listen()
+    assert path.is_socket()
+    with serve(folder, "--uds", path) as server:
+        assert answer(server)["client"] == ""
+        # Whoever has put another there keeps it.
+        path.unlink()
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(str(path))
+            assert server.end() == 0
+            assert path.is_socket()
+
+
+def test_a_path_that_is_no_socket(folder: Path) -> None:
+    status, text = fails(folder, "main:app", "--uds=main.py", "--workers=1")
+    assert status == 1
+    assert text.startswith("allcores: main.py is there and is no socket")
+    assert (folder / "main.py").read_text() == APPLICATION
+    status, text = fails(folder, "main:app", "--uds=none/x.sock", "--workers=1")
+    assert text == "allcores: can't listen on none/x.sock: No such file or directory\n"
+    status, text = fails(folder, "main:app", f"--uds={'x' * 200}", "--workers=1")
+    assert text.endswith("File name too long\n")
+
+
+def test_a_descriptor(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        number = listening.fileno()
+        line = command(folder, "main:app", f"--fd={number}", "--workers=1")
+        process = subprocess.Popen(line, stdout=subprocess.PIPE, text=True, pass_fds=[number])
+        try:
+            assert process.stdout is not None
+            port = listening.getsockname()[1]
+            assert f"serving on http://127.0.0.1:{port} with 1 worker" in process.stdout.readline()
+            with socket.create_connection(("127.0.0.1", port)) as connection:
+                connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                assert connection.recv(1000).startswith(b"HTTP/1.1 200 OK\r\n")
+        finally:
+            process.terminate()
+            process.communicate(timeout=30)
+        assert process.returncode == 0
+        # It is still open here: who comes now waits for the next server.
+        with socket.create_connection(("127.0.0.1", port)):
+            assert listening.accept()[0].close() is None
+
+
+def test_a_descriptor_that_is_none(folder: Path) -> None:
+    status, text = fails(folder, "main:app", "--fd=77", "--workers=1")
+    assert (status, text) == (1, "allcores: can't listen on descriptor 77: Bad file descriptor\n")
+    status, text = fails(folder, "main:app", "--fd=2", "--workers=1")
+    assert text.startswith("allcores: can't listen on descriptor 2: Socket operation on non-socket")
+
+
+# Started as systemd does: exec keeps the process's number.
+BY_SYSTEMD = """
+import os, socket, sys
+listening = socket.create_server(("127.0.0.1", 0))
+print(listening.getsockname()[1], flush=True)
+os.dup2(listening.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ["LISTEN_PID"] = str(os.getpid() + int(sys.argv[1]))
+os.environ["LISTEN_FDS"] = "1"
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+@pytest.mark.parametrize("other", [False, True])
+def test_sockets_of_systemd(folder: Path, other: bool) -> None:
+    line = command(folder, "main:app", "--workers=1", *(["--port=0"] if other else []))
+    start = [sys.executable, "-c", BY_SYSTEMD, "0"]
+    with ServerProcess([*start, *line]) as server:
+        port = int(server.lines[0])
+        assert (server.port == port) is not other
+        assert answer(server)["client"] == "127.0.0.1"
+        assert server.end() == 0
+
+
+def test_sockets_for_another_process_are_not_taken(folder: Path) -> None:
+    line = command(folder, "main:app", "--workers=1")
+    with ServerProcess([sys.executable, "-c", BY_SYSTEMD, "1", *line], {"PORT": "0"}) as server:
+        assert server.port != int(server.lines[0])
+        assert server.end() == 0
+
+
+# What responses have
+
+
+def test_fields_of_every_response(folder: Path) -> None:
+    with serve(folder, "--header", "X-One: 1", "--header=x-two:zwei") as server:
+        for path, status in (("/", 200), ("/", 200)):
+            response, _ = server.get(path)
+            assert response.status == status
+            assert (response.headers["x-one"], response.headers["X-Two"]) == ("1", "zwei")
+            assert response.headers["server"] == "allcores"
+        with server.socket() as connection:  # of the server's own, too
+            connection.sendall(b"nonsense\r\n\r\n")
+            said = connection.recv(1000)
+            assert said.startswith(b"HTTP/1.1 400 ") and b"\r\nX-One: 1\r\n" in said
+        assert server.end() == 0
+
+
+def test_no_server_and_no_date(folder: Path) -> None:
+    with serve(folder, "--no-server-header", "--no-date-header") as server:
+        headers = server.get("/")[0].headers
+        assert headers["server"] is None and headers["date"] is None
+        assert server.end() == 0
+    with serve(folder, "--header=Server:mine", "--header=Date:never") as server:
+        headers = server.get("/")[0].headers
+        assert headers.get_all("server") == ["mine"] and headers.get_all("date") == ["never"]
+        assert server.end() == 0
+
+
+@pytest.mark.parametrize("level", ["critical", "error", "info"])
+def test_log_levels(folder: Path, level: str) -> None:
+    (folder / "raises.py").write_text("def app(request): raise RuntimeError('on purpose')\n")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        number = listening.fileno()
+        options = ["--workers=1", f"--fd={number}", f"--log-level={level}"]
+        process = subprocess.Popen(
+            command(folder, "raises:app", *options),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            pass_fds=[number],
+        )
+        try:
+            with socket.create_connection(listening.getsockname(), timeout=60) as connection:
+                connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert connection.recv(1000).startswith(b"HTTP/1.1 500 ")
+        finally:
+            process.terminate()
+            out, err = process.communicate(timeout=30)
+    assert ("serving on" in out) is (level == "info")
+    assert ("RuntimeError: on purpose" in err) is (level != "critical")
