@@ -102,6 +102,8 @@ class exchange {
     std::int64_t left_ = -1;  // of the declared length; -1: none was
     std::uint64_t deadline_ms_ = 0;
     std::uint64_t begun_ns_ = 0;
+    std::uint64_t waited_ns_ = 0;  // in wait_input()
+    std::uint64_t received_ = 0;   // bytes of the body, as they came, after the first
     std::uint32_t place_ = 0;  // among the worker's held ones, from 1 on; 0: it is not
     bool wants_input_ = false;
     bool wants_end_ = false;

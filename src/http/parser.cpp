@@ -283,10 +283,10 @@ void request_parser::hand_over(message_state& state, const peer& client) {
     field_count_ = state.fields_.size();
     std::copy(state.fields_.begin(), state.fields_.end(), fields_.begin());
     state.fields_ = {};
-    (void)give_request(state.machine_, false);
-    state.origin_ = state.body_ = nullptr;
-    state.target_size_ = 0;
+    // The application may read the rest of the body before it returns, by feed(): before that the
+    // state is as it must be then.
     state.streams_ = true;
+    (void)give_request(state.machine_, false);
     field_count_ = 0;
 }
 
@@ -314,6 +314,10 @@ bool request_parser::give_request(const llhttp_t& machine, bool whole) {
         .keep_alive = llhttp_should_keep_alive(&machine) != 0,
         .client = *client_,
     };
+    if (!whole) {
+        state.origin_ = state.body_ = nullptr;
+        state.target_size_ = 0;
+    }
     return sink_.on_request(given);
 }
 

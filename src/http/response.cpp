@@ -20,6 +20,21 @@ void response::status(int code) {
     status_ = code;
 }
 
+void response::reason(std::string_view phrase) {
+    phrase = trim(phrase);
+    if (!is_field_value(phrase)) {
+        throw std::invalid_argument("status: the reason phrase has control characters");
+    }
+    reason_ = phrase;
+}
+
+void response::date(std::string_view value) {
+    value = trim(value);
+    if (!is_field_value(value)) throw refused("Date", "the value has control characters");
+    fields_.append("Date: ").append(value).append("\r\n");
+    names_date_ = true;
+}
+
 void response::content_type(std::string_view type) {
     // Most applications say the same few types again and again.
     if (type != checked_type_) {

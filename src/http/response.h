@@ -28,6 +28,13 @@ class response {
     // 200 to 999; std::invalid_argument for others.
     void status(int code);
 
+    // Instead of the registered phrase, which most say. Throws std::invalid_argument for control
+    // characters.
+    void reason(std::string_view phrase);
+
+    // A Date field instead of the server's own; throws as header() does.
+    void date(std::string_view value);
+
     // Empty: no Content-Type. Throws std::invalid_argument for control characters.
     void content_type(std::string_view type);
 
@@ -69,7 +76,8 @@ class response {
         if (body_kind_ == body_kind::file) plan_.reset();
         body_kind_ = body_kind::none;
         close_ = false;
-        names_server_ = false;
+        names_server_ = names_date_ = false;
+        if (!reason_.empty()) reason_.clear();
         length_ = -1;
     }
 
@@ -84,13 +92,19 @@ class response {
     std::int64_t length() const { return length_; }  // -1: not said
     bool closes() const { return close_; }
     bool names_server() const { return names_server_; }
+    bool names_date() const { return names_date_; }
+    const std::string& reason() const { return reason_; }  // empty: the registered one
+    // Its status line, Date and Server are as the server writes them.
+    bool is_usual() const { return !names_server_ && !names_date_ && reason_.empty(); }
 
  private:
     int status_ = 200;
     body_kind body_kind_ = body_kind::none;
     bool close_ = false;
     bool names_server_ = false;
+    bool names_date_ = false;
     std::int64_t length_ = -1;
+    std::string reason_;
     std::string content_type_;
     std::string checked_type_;  // the last one that was found good
     std::string fields_;

@@ -40,12 +40,13 @@ void head_writer::new_second(std::int64_t seconds) {
 
 void head_writer::make_prefix(const response& response) {
     std::string_view line = status_line(response.status());
-    if (line.empty()) {
-        prefix_ = "HTTP/1.1 " + std::to_string(response.status()) + " \r\n";
+    if (line.empty() || !response.reason().empty()) {
+        prefix_ = "HTTP/1.1 " + std::to_string(response.status()) + " " + response.reason() +
+                  "\r\n";
     } else {
         prefix_ = line;
     }
-    if (says_date_) prefix_ += date_;
+    if (says_date_ && !response.names_date()) prefix_ += date_;
     if (!server_name_.empty() && !response.names_server()) {
         prefix_.append("Server: ").append(server_name_).append("\r\n");
     }
@@ -54,7 +55,7 @@ void head_writer::make_prefix(const response& response) {
         prefix_.append("Content-Type: ").append(response.content_type()).append("\r\n");
     }
     prefix_type_ = response.content_type();
-    prefix_status_ = response.names_server() ? 0 : response.status();
+    prefix_status_ = response.is_usual() ? response.status() : 0;
 }
 
 void head_writer::write(byte_buffer& out, const response& response, std::int64_t length,

@@ -35,7 +35,7 @@ class head_writer {
     // Status line, Date, Server, the fields of every response and Content-Type into prefix_.
     void make_prefix(const response& response);
     bool is_prefix_of(const response& response) const {
-        return prefix_status_ == response.status() && !response.names_server() &&
+        return prefix_status_ == response.status() && response.is_usual() &&
                prefix_type_ == response.content_type();
     }
 

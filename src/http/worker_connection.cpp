@@ -71,6 +71,13 @@ worker::next worker::read(connection& connection, bool to_the_end) {
         counts_.bytes_received.add(size);
         if (!connection.input.empty()) connection.input.commit(size);
         if (parse(connection, at, size) == next::closed) return next::closed;
+        while (connection.unread && !is_stuck(connection)) {  // behind a body read in handle()
+            to_the_end = true;
+            const std::size_t left = std::exchange(connection.unread, 0);
+            if (parse(connection, connection.input.data(), left) == next::closed) {
+                return next::closed;
+            }
+        }
         if (is_stuck(connection)) return next::let_go;
         if (size < room && !to_the_end) return next::let_go;
         if (connection.message.at() == message_state::stage::body) set_deadline(connection);
@@ -110,10 +117,11 @@ worker::next worker::parse(connection& connection, char* data, std::size_t size)
     batch_ = 0;
     parsing_ = true;
     request_parser::result result = parser_.feed(connection.message, data, size, connection.client);
-    if (result.what == request_parser::outcome::more && goes_in_parts(connection)) {
-        parser_.hand_over(connection.message, connection.client);
-    }
     parsing_ = false;
+    const bool in_parts =
+        result.what == request_parser::outcome::more && goes_in_parts(connection);
+    // It may read the body before it returns, and then what follows in `unread`.
+    if (in_parts) parser_.hand_over(connection.message, connection.client);
     if (entered_ && !application_.finish_batch()) leave();
     if (batch_) connection.body_since = 0;
     switch (result.what) {
@@ -123,6 +131,14 @@ worker::next worker::parse(connection& connection, char* data, std::size_t size)
                 connection.message.continued();
             }
             note_body(connection, size);
+            if (in_parts) {
+                if (connection.closing && !connection.exchange && connection.unread) {
+                    connection.lingers = true;
+                    connection.unread = 0;
+                }
+                if (!connection.unread) keep_input(connection, nullptr, 0);
+                break;
+            }
             keep_input(connection, connection.message.origin(),
                        connection.message.kept(data + size));
             break;

@@ -65,6 +65,7 @@ void worker::on_body(std::string_view part) {
 }
 
 bool worker::on_body_end() {
+    current_->body_since = 0;
     if (!current_->exchange) return true;
     current_->exchange->ended_ = true;
     return false;
@@ -179,6 +180,7 @@ void worker::read_more(exchange& exchange) {
         if (count <= 0) return fail(exchange);
         const auto size = static_cast<std::size_t>(count);
         counts_.bytes_received.add(size);
+        exchange.received_ += size;
         if (exchange.raw_) {
             exchange.input_.append({at, size});
             continue;
@@ -231,9 +233,17 @@ exchange::input exchange::wait_input() {
     for (;;) {
         const input found = pull();
         if (found != input::waiting) return found;
-        if (!home_.wait_ready(*this, POLLIN, home_.shared_.options.limits.body_timeout_ms)) {
+        // As with a body that the server waits for; what the application does meanwhile is not
+        // the client's time.
+        const limits& limits = home_.shared_.options.limits;
+        const std::uint64_t began = worker::now_ns();
+        const std::uint64_t waited_ms = waited_ns_ / ns_a_ms;
+        const std::uint64_t end = body_deadline(limits, 0, waited_ms, received_);
+        if (end <= waited_ms || !home_.wait_ready(*this, POLLIN, end - waited_ms)) {
+            home_.counts_.timeouts.add(1);
             home_.fail(*this);
         }
+        waited_ns_ += worker::now_ns() - began;
     }
 }
 
