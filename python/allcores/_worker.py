@@ -103,6 +103,10 @@ def load(data: bytes) -> Loaded:
         from allcores._asgi import Worker
 
         found = Worker(found, options)
+    elif kind == "wsgi":
+        from allcores._wsgi import Worker as WsgiWorker
+
+        found = WsgiWorker(found, options)
     loaded = Loaded(kind, found)
     loaded.collector.start()
     return loaded

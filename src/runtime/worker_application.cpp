@@ -4,6 +4,7 @@
 
 #include "runtime/asgi_application.h"
 #include "runtime/python_application.h"
+#include "runtime/wsgi_application.h"
 
 namespace allcores::runtime {
 
@@ -18,6 +19,8 @@ std::unique_ptr<worker_application> worker_application::make(PyObject* loaded,
         const std::string_view which = name;
         if (which == "asgi") {
             made = std::make_unique<asgi_application>(target, collector, address);
+        } else if (which == "wsgi") {
+            made = std::make_unique<wsgi_application>(target, collector, address);
         } else {
             made = std::make_unique<python_application>(target, collector);
         }
