@@ -80,10 +80,10 @@ def _pyronova(prefix: str = "") -> Callable[[int, int], list[str]]:
     return lambda port, workers: _peers.python(f"{prefix}pyronova_main.py", str(port), str(workers))
 
 
-def _allcores(prefix: str = "") -> Callable[[int, int | None], list[str]]:
+def _allcores(prefix: str = "", suffix: str = "") -> Callable[[int, int | None], list[str]]:
     def command(port: int, workers: int | None) -> list[str]:
         count = [] if workers is None else [str(workers)]
-        return [python_for_servers(), f"{prefix}allcores_main.py", str(port), *count]
+        return [python_for_servers(), f"{prefix}allcores{suffix}_main.py", str(port), *count]
 
     return command
 
@@ -114,6 +114,7 @@ def all_servers() -> list[Server]:
     """Ours first, then the peers, then the ceiling."""
     return [
         Server("allcores", "ours", _allcores()),
+        Server("allcores wsgi", "ours", _allcores("", "_wsgi")),
         _peer("fastpysgi wsgi", _fastpysgi("wsgi")),
         _peer("fastpysgi asgi", _fastpysgi("asgi")),
         _peer("pyronova", _pyronova()),

@@ -194,6 +194,13 @@ def goals(run: Run, asked: list[Case], result: dict[str, dict[str, dict[str, flo
         rows = result[case.name]
         ours = rows.get("allcores")
         peers = {name: row for name, row in rows.items() if kinds[name] == "peer"}
+        wsgi = rows.get("allcores wsgi")
+        wsgi_peers = [row["cpu_us"] for name, row in peers.items() if name.endswith("wsgi")]
+        if wsgi and ours and case.depth == 1:
+            goal(f"{case.name}: CPU of WSGI, ÷ a handler's", wsgi["cpu_us"] / ours["cpu_us"], 1.25)
+        if wsgi and wsgi_peers:
+            measured = wsgi["cpu_us"] / min(wsgi_peers)
+            goal(f"{case.name}: CPU of WSGI, ÷ best WSGI peer", measured, 1.0)
         if ours is None:
             continue
         if case.ceiling_goal and "times_ceiling" in ours:
