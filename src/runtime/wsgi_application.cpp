@@ -176,7 +176,6 @@ bool wsgi_application::send_file(PyObject* wrapper, bool& sent) {
 }
 
 bool wsgi_application::send_each(PyObject* iterable) {
-    // One part of known number is all of the body.
     PyObject* iterator = PyObject_GetIter(iterable);
     if (iterator == nullptr) {
         if (!PyErr_ExceptionMatches(PyExc_TypeError)) return false;
