@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from _signal import SIGINT, SIGTERM, set_wakeup_fd, signal  # type: ignore[import-not-found]
+from _signal import SIGHUP, SIGINT, SIGTERM, set_wakeup_fd, signal  # type: ignore[import-not-found]
 from errno import EACCES, EADDRINUSE, EEXIST
 from sys import version_info
 
@@ -109,7 +109,12 @@ def serve(
     With `factory` the handler is what the named function returns, in each worker. `headers` are on
     every response.
 
-    On the first signal no new connections are taken, and what is in flight has `grace` seconds to
+    On SIGHUP new workers load the code anew and take the places of the old ones, which finish what
+    they have: no request is lost. A worker that is with one request for longer than `worker_timeout`
+    seconds is reported, with its stack, and replaced, and so is one that has served
+    `limit_max_requests`.
+
+    On the first SIGINT or SIGTERM no new connections are taken, and what is in flight has `grace` seconds to
     finish; then `serve` returns. A second signal cuts that short. Signals are only handled when
     called on the main thread.
 
@@ -273,6 +278,7 @@ class _Signals:
             self._woke_before = set_wakeup_fd(wake, warn_on_full_buffer=False)
             for number in (SIGINT, SIGTERM):
                 self._before[number] = signal(number, self._stop)
+            self._before[SIGHUP] = signal(SIGHUP, self._restart)
         except ValueError:  # not the main thread: signals are not handled
             pass
         return self._came
@@ -280,6 +286,9 @@ class _Signals:
     def _stop(self, number: int, _frame: object) -> None:
         self._came.append(number)
         self._server.stop(self._grace if len(self._came) == 1 else 0)
+
+    def _restart(self, _number: int, _frame: object) -> None:
+        self._server.restart(self._grace)
 
     def __exit__(self, *_error: object) -> None:
         for number, handler in self._before.items():

@@ -118,6 +118,16 @@ def _made(factory: Any, name: str) -> Any:
     return factory()
 
 
+def stack() -> str:
+    """What this interpreter's threads are doing, but for the one that asks."""
+    from _thread import get_ident
+    from traceback import format_stack
+
+    own = get_ident()
+    frames = [frame for ident, frame in sys._current_frames().items() if ident != own]
+    return "\n".join("".join(format_stack(frame)) for frame in frames)
+
+
 def flush() -> None:
     """The worker ends: write out what it printed."""
     for stream in (sys.stdout, sys.stderr):

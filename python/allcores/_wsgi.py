@@ -87,7 +87,7 @@ class FileWrapper:
         try:
             position = file.tell()
             return os.dup(raw.fileno()), position
-        except (OSError, ValueError):  # a pipe, or closed
+        except OSError, ValueError:  # a pipe, or closed
             return None
 
 

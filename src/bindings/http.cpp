@@ -197,6 +197,13 @@ PyObject* stop(PyObject* self, PyObject* seconds) {
     return Py_NewRef(Py_None);
 }
 
+PyObject* restart(PyObject* self, PyObject* seconds) {
+    const double grace = PyFloat_AsDouble(seconds);
+    if (grace == -1.0 && PyErr_Occurred()) return nullptr;
+    get(self).restart(to_milliseconds(grace));
+    return Py_NewRef(Py_None);
+}
+
 PyObject* wake_descriptor(PyObject* self, PyObject*) {
     return PyLong_FromLong(get(self).wake_descriptor());
 }
@@ -223,6 +230,8 @@ PyMethodDef server_methods[] = {
     {"wake_descriptor", wake_descriptor, METH_NOARGS,
      "What signal.set_wakeup_fd takes, so that a signal ends a wait."},
     {"stop", stop, METH_O, "Take no more connections; seconds for what is in flight."},
+    {"restart", restart, METH_O,
+     "New workers with new code; seconds for what the old ones have in flight."},
     {"end", end, METH_O, "End the workers' interpreters; seconds for what still runs."},
     {nullptr, nullptr, 0, nullptr},
 };
@@ -251,16 +260,15 @@ PyObject* latency(const http::statistics& statistics) {
                          seconds(0.99), "max", seconds(1.0));
 }
 
-PyObject* worker_statistics(const serving& serving, unsigned index,
+PyObject* worker_statistics(unsigned index, std::int64_t interpreter,
                             const http::statistics& statistics) {
     PyObject* times = latency(statistics);
     if (times == nullptr) return nullptr;
     return Py_BuildValue("{s:I,s:L,s:K,s:d,s:d,s:N}", "worker", index, "interpreter",
-                         static_cast<long long>(serving.workers()[index].interpreter_id),
-                         "requests", static_cast<unsigned long long>(statistics.requests),
-                         "cpu_seconds", static_cast<double>(statistics.cpu_ns) * 1e-9,
-                         "busy_seconds", static_cast<double>(statistics.busy_ns) * 1e-9, "latency",
-                         times);
+                         static_cast<long long>(interpreter), "requests",
+                         static_cast<unsigned long long>(statistics.requests), "cpu_seconds",
+                         static_cast<double>(statistics.cpu_ns) * 1e-9, "busy_seconds",
+                         static_cast<double>(statistics.busy_ns) * 1e-9, "latency", times);
 }
 
 PyObject* server_statistics(PyObject*, PyObject*) {
@@ -270,10 +278,12 @@ PyObject* server_statistics(PyObject*, PyObject*) {
         if (!found) return Py_NewRef(Py_None);
         http::statistics sum;
         data::ref workers = data::checked(PyList_New(0));
-        for (unsigned i = 0; i < found->workers().size(); ++i) {
+        for (unsigned i = 0; i < found->places(); ++i) {
             const http::statistics one = found->server().snapshot(i);
             sum += one;
-            const data::ref item = data::checked(worker_statistics(*found, i, one));
+            const std::int64_t interpreter = found->interpreter_at(i);
+            if (interpreter < 0) continue;
+            const data::ref item = data::checked(worker_statistics(i, interpreter, one));
             data::checked(PyList_Append(workers.get(), item.get()));
         }
         data::ref times = data::checked(latency(sum));

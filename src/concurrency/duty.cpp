@@ -25,10 +25,19 @@ duty::duty(unsigned workers, unsigned on_duty, std::chrono::microseconds patienc
       patience_ns_(static_cast<std::uint64_t>(patience_.count())),
       places_(std::make_unique<place[]>(workers)) {}
 
-void duty::leave(unsigned worker) {
-    if (!rotates_) return;
-    places_[worker].busy_since.store(0, std::memory_order_release);
+void duty::let_go(unsigned worker) {
     const std::lock_guard lock(mutex_);
+    places_[worker].is_let_go = true;
+    rest_.notify_all();
+    watching_.notify_all();
+    if (places_[worker].bell) places_[worker].bell();
+}
+
+void duty::leave(unsigned worker) {
+    places_[worker].busy_since.store(0, std::memory_order_release);
+    if (!rotates_) return;
+    const std::lock_guard lock(mutex_);
+    places_[worker].is_let_go = false;
     if (places_[worker].replaced.exchange(false, std::memory_order_relaxed)) return;
     --on_duty_;
     watching_.notify_one();
@@ -57,11 +66,11 @@ void duty::join(unsigned worker) {
     std::unique_lock lock(mutex_);
     places_[worker].replaced.store(false, std::memory_order_relaxed);
     ++resting_;
-    while (!ended_ && on_duty_ >= on_duty_most_) {
+    while (!ended_ && on_duty_ >= on_duty_most_ && !places_[worker].is_let_go) {
         if (watched_) {
             rest_.wait(lock);
         } else {
-            keep_watch(lock);
+            keep_watch(lock, worker);
         }
     }
     --resting_;
@@ -122,11 +131,12 @@ void duty::ring_one() {
 }
 
 // Returns when there may be a place.
-void duty::keep_watch(std::unique_lock<std::mutex>& lock) {
+void duty::keep_watch(std::unique_lock<std::mutex>& lock, unsigned worker) {
     watched_ = true;
     unsigned quiet = 0;
     auto pause = patience_;
-    while (!ended_ && on_duty_ >= on_duty_most_) {
+    const bool& is_let_go = places_[worker].is_let_go;
+    while (!ended_ && on_duty_ >= on_duty_most_ && !is_let_go) {
         if (quiet < quiet_looks) {
             watching_.wait_for(lock, pause);
             replace_held_up(now_ns());
@@ -136,8 +146,8 @@ void duty::keep_watch(std::unique_lock<std::mutex>& lock) {
         }
         asleep_.store(true, std::memory_order_seq_cst);
         if (!all_are_busy()) {
-            watching_.wait(lock, [this] {
-                return ended_ || on_duty_ < on_duty_most_ ||
+            watching_.wait(lock, [&] {
+                return ended_ || on_duty_ < on_duty_most_ || is_let_go ||
                        !asleep_.load(std::memory_order_relaxed);
             });
         }

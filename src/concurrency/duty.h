@@ -48,8 +48,8 @@ class duty {
 
     // An event came at `now`: nanoseconds of the steady clock.
     void begin(unsigned worker, std::uint64_t now) {
-        if (!rotates_) return;
         place& own = places_[worker];
+        if (!rotates_) return own.busy_since.store(now, std::memory_order_release);
         // Sequentially consistent, as the load: either the one on watch sees that all are busy
         // before it sleeps, or the last of them sees that it sleeps.
         own.busy_since.store(now, std::memory_order_seq_cst);
@@ -63,14 +63,22 @@ class duty {
     // The event is done with. True: another has taken the place meanwhile, and this worker must
     // join() again.
     [[nodiscard]] bool finish(unsigned worker) {
-        if (!rotates_) return false;
         place& own = places_[worker];
         own.busy_since.store(0, std::memory_order_release);
+        if (!rotates_) return false;
         return own.replaced.load(std::memory_order_acquire);
     }
 
-    // This worker will not come back.
+    // This worker will not come back; unless it joins anew.
     void leave(unsigned worker);
+
+    // It need not rest for long, if it does: its join() returns soon. Any thread.
+    void let_go(unsigned worker);
+
+    // Since when it is with its event: what begin() was given; 0: it is with none. Any thread.
+    std::uint64_t busy_since(unsigned worker) const {
+        return places_[worker].busy_since.load(std::memory_order_acquire);
+    }
 
     // Everybody is on duty from now on, so that all get to see the end of their work.
     void end();
@@ -88,6 +96,7 @@ class duty {
         std::uint64_t looked = 0;  // when this worker looked at the others; its own
         // With mutex_ held: it waits elsewhere and wants a place; how often it looked in vain.
         bool waits_elsewhere = false;
+        bool is_let_go = false;
         unsigned quiet = 0;
         std::function<void()> bell;
 
@@ -98,7 +107,7 @@ class duty {
         }
     };
 
-    void keep_watch(std::unique_lock<std::mutex>& lock);
+    void keep_watch(std::unique_lock<std::mutex>& lock, unsigned worker);
     void look_at_others(std::uint64_t now);
     bool replace_held_up(std::uint64_t now);
     bool all_are_busy() const;

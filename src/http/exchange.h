@@ -104,7 +104,7 @@ class exchange {
     std::uint64_t begun_ns_ = 0;
     std::uint64_t waited_ns_ = 0;  // in wait_input()
     std::uint64_t received_ = 0;   // bytes of the body, as they came, after the first
-    std::uint32_t place_ = 0;  // among the worker's held ones, from 1 on; 0: it is not
+    std::uint32_t place_ = 0;      // among the worker's held ones, from 1 on; 0: it is not
     bool wants_input_ = false;
     bool wants_end_ = false;
     bool wants_room_ = false;

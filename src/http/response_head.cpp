@@ -41,8 +41,8 @@ void head_writer::new_second(std::int64_t seconds) {
 void head_writer::make_prefix(const response& response) {
     std::string_view line = status_line(response.status());
     if (line.empty() || !response.reason().empty()) {
-        prefix_ = "HTTP/1.1 " + std::to_string(response.status()) + " " + response.reason() +
-                  "\r\n";
+        prefix_ =
+            "HTTP/1.1 " + std::to_string(response.status()) + " " + response.reason() + "\r\n";
     } else {
         prefix_ = line;
     }

@@ -111,6 +111,7 @@ void server::run(application& application, unsigned number) {
     if (::pthread_getcpuclockid(::pthread_self(), &clock)) clock = CLOCK_THREAD_CPUTIME_ID;
     slot.cpu_clock.store(clock, std::memory_order_relaxed);
     slot.cpu_at_start_ns.store(cpu_ns(clock, 0), std::memory_order_relaxed);
+    slot.retire_by_ms.store(0, std::memory_order_relaxed);
     slot.runs.store(true, std::memory_order_release);
     {
         worker serving(all, number, application, slot.counts);
@@ -120,6 +121,24 @@ void server::run(application& application, unsigned number) {
     slot.runs.store(false, std::memory_order_relaxed);
     slot.cpu_before_ns.store(slot.cpu_before_ns.load(std::memory_order_relaxed) + used,
                              std::memory_order_relaxed);
+}
+
+void server::retire(unsigned number, std::chrono::milliseconds grace) {
+    const auto end = shared::now_ns() / 1'000'000 +
+                     static_cast<std::uint64_t>(std::max<std::int64_t>(0, grace.count()));
+    shared_->workers.at(number)->retire_by_ms.store(std::max<std::uint64_t>(1, end),
+                                                    std::memory_order_release);
+    shared_->duties.let_go(number);
+}
+
+std::chrono::milliseconds server::busy_for(unsigned number) const {
+    const std::uint64_t since = shared_->duties.busy_since(number);
+    const std::uint64_t now = shared::now_ns();
+    return std::chrono::milliseconds(since == 0 || since > now ? 0 : (now - since) / 1'000'000);
+}
+
+std::uint64_t server::requests(unsigned number) const {
+    return shared_->workers.at(number)->counts.requests.value();
 }
 
 void server::stop(std::chrono::milliseconds grace) {

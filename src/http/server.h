@@ -70,6 +70,15 @@ class server {
     // After listen(); with the port that was given for port 0.
     std::vector<net::address> addresses() const;
 
+    // The worker takes nothing new, finishes what it has, in `grace` at most, and returns from
+    // run(); soon, if it has nothing. Any thread.
+    void retire(unsigned number, std::chrono::milliseconds grace);
+
+    // How long that worker has been with what it does now; 0: it waits. Requests that it, and those
+    // before it in the place, have served. Any thread.
+    std::chrono::milliseconds busy_for(unsigned number) const;
+    std::uint64_t requests(unsigned number) const;
+
     // This thread serves as `worker` (below options.workers, each once at a time) until stop().
     // Others may come later: the server needs no more than one.
     // Throws std::logic_error when it is not listening.

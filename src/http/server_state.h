@@ -90,6 +90,9 @@ struct server::shared {
         std::atomic<clockid_t> cpu_clock{0};
         std::atomic<std::uint64_t> cpu_at_start_ns{0};
         std::atomic<std::uint64_t> cpu_before_ns{0};  // of earlier run()s
+        // When the worker has to have returned, in milliseconds of now_ns()'s clock; 0: it is not
+        // asked to. Written by retire() and as run() begins; read by the worker.
+        std::atomic<std::uint64_t> retire_by_ms{0};
     };
     std::vector<std::unique_ptr<worker_slot>> workers;
 };

@@ -7,6 +7,8 @@ namespace allcores::http {
 namespace {
 
 constexpr int connections_a_turn = 64;
+// One that waits for events can't be woken by itself, and need not be in a hurry.
+constexpr int look_for_retirement_ms = 500;
 constexpr std::uint64_t ns_a_ms = 1'000'000;
 
 std::int64_t unix_seconds() {
@@ -48,12 +50,13 @@ void worker::run() {
         serve_until_end();
         shared_.duties.leave(number_);
     }
-    cut_what_nobody_has();
+    // (One that retires leaves them to the others.)
+    if (shared_.finished.load(std::memory_order_acquire)) cut_what_nobody_has();
 }
 
 void worker::serve_until_end() {
     shared_.duties.join(number_);
-    while (!shared_.finished.load(std::memory_order_acquire)) {
+    while (!shared_.finished.load(std::memory_order_acquire) && !retires()) {
         net::reactor::event event;
         switch (wait(event)) {
             case net::reactor::outcome::ready:
@@ -96,7 +99,7 @@ net::reactor::outcome worker::wait(net::reactor::event& event) {
         }
         leave();
     }
-    return shared_.reactor->wait(event, -1);
+    return shared_.reactor->wait(event, look_for_retirement_ms);
 }
 
 // Somebody else may wait for events in this worker's place by now: then it rests.

@@ -37,6 +37,9 @@ class worker final : request_parser::sink, port {
 
     // worker.cpp: events
     void serve_until_end();
+    bool retires() const {
+        return shared_.workers[number_]->retire_by_ms.load(std::memory_order_acquire) != 0;
+    }
     net::reactor::outcome wait(net::reactor::event& event);
     void dispatch(const net::reactor::event& event);
     void accept_from(std::size_t listener);

@@ -118,8 +118,7 @@ worker::next worker::parse(connection& connection, char* data, std::size_t size)
     parsing_ = true;
     request_parser::result result = parser_.feed(connection.message, data, size, connection.client);
     parsing_ = false;
-    const bool in_parts =
-        result.what == request_parser::outcome::more && goes_in_parts(connection);
+    const bool in_parts = result.what == request_parser::outcome::more && goes_in_parts(connection);
     // It may read the body before it returns, and then what follows in `unread`.
     if (in_parts) parser_.hand_over(connection.message, connection.client);
     if (entered_ && !application_.finish_batch()) leave();

@@ -15,11 +15,11 @@ namespace {
 
 constexpr std::uint64_t ns_a_ms = 1'000'000;
 constexpr std::uint64_t never = ~std::uint64_t{0};
-constexpr unsigned events_a_turn = 16;  // then the loop gets its share
-constexpr std::uint64_t longest_ms = 3'600'000;
+constexpr unsigned events_a_turn = 16;          // then the loop gets its share
+constexpr std::uint64_t longest_wait_ms = 500;  // then a look for the worker's retirement
 
 int to_poll_ms(std::uint64_t ns) {
-    return static_cast<int>(std::min((ns + ns_a_ms - 1) / ns_a_ms, longest_ms));
+    return static_cast<int>((ns + ns_a_ms - 1) / ns_a_ms);
 }
 
 }  // namespace
@@ -43,7 +43,19 @@ port::turned worker::turn(std::int64_t timeout_ns, int loop_descriptor) {
             result = turned::ended;
             break;
         }
-        take_duty();
+        if (retires()) {
+            if (on_duty_) shared_.duties.leave(number_);
+            on_duty_ = false;
+            const std::uint64_t by =
+                shared_.workers[number_]->retire_by_ms.load(std::memory_order_relaxed);
+            if (held_.empty() || last_ns_ / ns_a_ms >= by) {
+                result = turned::ended;
+                break;
+            }
+            next_held_deadline_ms_ = std::min(next_held_deadline_ms_, by);
+        } else {
+            take_duty();
+        }
         if (serve_one()) {
             if (timeout_ns == 0 || application_.wants_turn_over() || ++served >= events_a_turn) {
                 break;
@@ -136,7 +148,7 @@ bool worker::wait_for_any(std::uint64_t end, int loop_descriptor, turned& result
         result = turned::timeout;
         return false;
     }
-    std::uint64_t wait_ns = std::min(end - last_ns_, longest_ms * ns_a_ms);
+    std::uint64_t wait_ns = std::min(end - last_ns_, longest_wait_ms * ns_a_ms);
     if (next_held_deadline_ms_ != never) {
         const std::uint64_t now_ms = last_ns_ / ns_a_ms;
         wait_ns =
@@ -208,7 +220,7 @@ void worker::set_held_deadline(exchange& exchange, std::uint64_t after_ms) {
 
 // Those that have waited for their client for too long; and once, that the server comes to its end.
 void worker::look_at_held() {
-    if (!told_drain_ && shared_.draining.load(std::memory_order_relaxed)) {
+    if (!told_drain_ && (shared_.draining.load(std::memory_order_relaxed) || retires())) {
         told_drain_ = true;
         const std::vector<connection*> all = held_;
         for (connection* each : all) {

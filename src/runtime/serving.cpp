@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <exception>
 #include <map>
+#include <random>
 #include <system_error>
 #include <thread>
 
@@ -59,13 +60,20 @@ void in_parallel(std::size_t count, Task task) {
     if (error) std::rethrow_exception(error);
 }
 
+http::server_options with_places(http::server_options options) {
+    options.workers *= 2;
+    return options;
+}
+
 }  // namespace
 
 serving::serving(http::server_options options, std::string payload, unsigned loading)
-    : server_(std::move(options)),
+    : server_(with_places(options)),
       payload_(std::move(payload)),
+      workers_(options.workers),
       loading_most_(std::max(1U, loading)),
-      started_(clock::now()) {
+      started_(clock::now()),
+      places_(server_.options().workers) {
     int ends[2];
     if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) != 0)
         throw std::system_error(errno, std::generic_category(), "pipe");
@@ -82,46 +90,84 @@ double serving::seconds_since_start() const {
     return std::chrono::duration<double>(clock::now() - started_).count();
 }
 
-void serving::make_interpreters(const std::string& inherited) {
-    workers_.resize(server_.options().workers);
-    try {
-        in_parallel(workers_.size(), [&](std::size_t i) {
-            workers_[i].home = interpreter::interpreter::create(
-                {.name = "worker-" + std::to_string(i), .inherited = inherited});
-            workers_[i].interpreter_id = workers_[i].home->id();
-        });
-    } catch (...) {
-        for (worker_state& worker : workers_) {
-            if (worker.home) worker.home->destroy(std::chrono::milliseconds(0));
-        }
-        workers_.clear();
-        throw;
-    }
+std::shared_ptr<interpreter::interpreter> serving::make_interpreter() {
+    static std::atomic<unsigned> made{0};  // for their names only
+    return interpreter::interpreter::create(
+        {.name = "worker-" + std::to_string(made.fetch_add(1, std::memory_order_relaxed)),
+         .inherited = inherited_});
 }
 
 void serving::start(const std::string& inherited) {
-    make_interpreters(inherited);
+    inherited_ = inherited;
+    std::vector<std::shared_ptr<interpreter::interpreter>> made(workers_);
+    try {
+        in_parallel(made.size(), [&](std::size_t i) {
+            made[i] = interpreter::interpreter::create(
+                {.name = "worker-" + std::to_string(i), .inherited = inherited_});
+        });
+    } catch (...) {
+        for (const auto& each : made) {
+            if (each) each->destroy(std::chrono::milliseconds(0));
+        }
+        throw;
+    }
     {
         server_registry& all = registry();
         const std::lock_guard lock(all.mutex);
-        for (const worker_state& worker : workers_) {
-            all.by_interpreter[worker.interpreter_id] = weak_from_this();
-        }
         all.latest = weak_from_this();
     }
     const std::lock_guard lock(mutex_);
+    for (unsigned i = 0; i < workers_; ++i) {
+        settle(i, std::move(made[i]), nobody);
+        places_[i].is_first = true;
+    }
     begin_next();
+}
+
+void serving::settle(unsigned index, std::shared_ptr<interpreter::interpreter> home,
+                     unsigned replaces) {
+    place& own = places_[index];
+    own = place{};
+    own.at = phase::waiting;
+    own.interpreter_id = home->id();
+    own.home = std::move(home);
+    own.generation = generation_;
+    own.replaces = replaces;
+    server_registry& all = registry();
+    const std::lock_guard lock(all.mutex);
+    all.by_interpreter[own.interpreter_id] = weak_from_this();
+}
+
+// The place's interpreter has ended, or will without us.
+void serving::clear(unsigned index) {
+    place& own = places_[index];
+    {
+        server_registry& all = registry();
+        const std::lock_guard lock(all.mutex);
+        all.by_interpreter.erase(own.interpreter_id);
+    }
+    own = place{};
+}
+
+unsigned serving::count(phase at) const {
+    return static_cast<unsigned>(
+        std::ranges::count_if(places_, [&](const place& each) { return each.at == at; }));
 }
 
 // A worker that has not got its job has nothing to be interrupted: however long those before it
 // load, a stop finds it idle.
 void serving::begin_next() {
-    while (!stops_ && !error_ && begun_ < workers_.size() && begun_ < loaded_ + loading_most_) {
-        const unsigned next = begun_++;
-        if (!workers_[next].home->post([self = shared_from_this(), next] { self->work(next); })) {
+    unsigned loading = count(phase::loading);
+    for (unsigned i = 0; i < places_.size() && loading < loading_most_; ++i) {
+        if (stops_ || error_) return;
+        if (places_[i].at != phase::waiting) continue;
+        if (!places_[i].home->post([self = shared_from_this(), i] { self->work(i); })) {
             stops_ = true;  // its interpreter ended meanwhile: the process does
             announce();
+            return;
         }
+        places_[i].at = phase::loading;
+        ++loading;
     }
 }
 
@@ -139,27 +185,39 @@ void serving::work(unsigned index) {
         is_ready = application && application->is_ready();
         if (is_ready) {
             application->detach();
-            has_served = loaded();
+            has_served = loaded(index);
             if (has_served) server_.run(*application, index);
             application->attach();
             application->shut_down();
         }
     }
-    if (!is_ready) failed(std::make_unique<data::remote_error>(data::remote_error::take()));
+    if (!is_ready) {
+        failed(index, std::make_unique<data::remote_error>(data::remote_error::take()));
+    }
     Py_XDECREF(target);
     Py_XDECREF(module);
-    if (has_served) returned();
+    if (is_ready) returned(index);
 }
 
 // Whether to serve now. Detached.
-bool serving::loaded() {
+bool serving::loaded(unsigned index) {
     bool is_last = false;
     bool serves = false;
     {
         const std::lock_guard lock(mutex_);
-        is_last = ++loaded_ == workers_.size();
-        serves = !stops_ && !error_;
-        if (serves) ++serving_;
+        serves = !stops_ && !error_ && places_[index].at == phase::loading;
+        if (serves) {
+            place& own = places_[index];
+            own.at = phase::serving;
+            own.requests_before = server_.requests(index);
+            const http::server_options& options = server_.options();
+            if (options.max_requests) {
+                std::minstd_rand random(std::random_device{}());
+                own.requests_most =
+                    options.max_requests + random() % (options.max_requests_jitter + 1ULL);
+            }
+        }
+        is_last = count(phase::loading) + count(phase::waiting) == 0;
         begin_next();
         announce();
     }
@@ -171,17 +229,24 @@ bool serving::loaded() {
     return serves;
 }
 
-void serving::failed(std::unique_ptr<data::remote_error> error) {
+// Of the first workers, whose code nobody has run before: the server's error.
+void serving::failed(unsigned index, std::unique_ptr<data::remote_error> error) {
     const std::lock_guard lock(mutex_);
-    ++loaded_;
-    if (!error_) error_ = std::move(error);
+    place& own = places_[index];
+    if (own.is_first) {
+        if (!error_) error_ = std::move(error);
+    } else {
+        own.error = std::move(error);
+    }
+    if (own.at == phase::loading) own.at = phase::failed;
+    begin_next();
     announce();
 }
 
-void serving::stop(std::chrono::milliseconds grace) {
+void serving::stop(milliseconds grace) {
     // What the server cuts when the grace is over takes it a moment; a worker that is in a handler
     // even then is stuck.
-    constexpr std::chrono::milliseconds to_return(200);
+    constexpr milliseconds to_return(200);
     server_.stop(grace);
     const std::lock_guard lock(mutex_);
     stops_ = true;
@@ -189,9 +254,19 @@ void serving::stop(std::chrono::milliseconds grace) {
     announce();
 }
 
-void serving::returned() {
+void serving::restart(milliseconds grace) {
     const std::lock_guard lock(mutex_);
-    ++returned_;
+    wants_restart_ = true;
+    grace_ = grace;
+    announce();
+}
+
+void serving::returned(unsigned index) {
+    const std::lock_guard lock(mutex_);
+    place& own = places_[index];
+    if (own.at == phase::serving || own.at == phase::retiring || own.at == phase::loading) {
+        own.at = phase::returned;
+    }
     announce();
 }
 
@@ -200,29 +275,37 @@ void serving::announce() {
     [[maybe_unused]] const auto written = write(wake_, "", 1);  // a full pipe wakes as well
 }
 
+bool serving::is_over() const {
+    return (stops_ && count(phase::serving) + count(phase::retiring) == 0) ||
+           clock::now() >= deadline_;
+}
+
 // What was written is read before the caller looks for signals: a later one writes again.
 bool serving::wait_until(const std::function<bool()>& condition) {
-    int timeout_ms = -1;
+    milliseconds timeout = time_to_look();
     {
         const std::lock_guard lock(mutex_);
         if (condition()) return true;
         if (deadline_ != clock::time_point::max()) {
-            const auto left =
-                std::chrono::ceil<std::chrono::milliseconds>(deadline_ - clock::now());
-            timeout_ms = static_cast<int>(std::clamp<long long>(left.count(), 0, 3'600'000));
+            timeout = std::min(timeout, std::chrono::ceil<milliseconds>(deadline_ - clock::now()));
         }
     }
     pollfd waiting{changes_, POLLIN, 0};
+    const bool limited = timeout != milliseconds::max();
+    const auto timeout_ms =
+        limited ? static_cast<int>(std::clamp<long long>(timeout.count(), 0, 3'600'000)) : -1;
     if (poll(&waiting, 1, timeout_ms) > 0) {
         char bytes[256];
         [[maybe_unused]] const auto got = read(changes_, bytes, sizeof bytes);
     }
+    supervise();
     const std::lock_guard lock(mutex_);
     return condition();
 }
 
 bool serving::wait_serving() {
-    return wait_until([this] { return serving_ > 0 || error_ != nullptr || is_over(); });
+    return wait_until(
+        [this] { return count(phase::serving) > 0 || error_ != nullptr || is_over(); });
 }
 
 bool serving::wait_returned() {
@@ -234,24 +317,31 @@ const data::remote_error* serving::load_error() {
     return error_.get();
 }
 
-void serving::end(std::chrono::milliseconds grace) {
+std::int64_t serving::interpreter_at(unsigned index) {
+    const std::lock_guard lock(mutex_);
+    const place& own = places_.at(index);
+    const bool is_there = own.at == phase::waiting || own.at == phase::loading ||
+                          own.at == phase::serving || own.at == phase::retiring;
+    return is_there ? own.interpreter_id : -1;
+}
+
+void serving::end(milliseconds grace) {
     // When one could not load, the others are about to say the same, or to find that out: nothing
     // to interrupt.
-    std::chrono::milliseconds patience(0);
+    milliseconds patience(0);
+    std::vector<std::shared_ptr<interpreter::interpreter>> homes;
     {
         const std::lock_guard lock(mutex_);
         stops_ = true;
         if (error_ != nullptr) patience = grace;
+        for (const place& each : places_) {
+            if (each.home) homes.push_back(each.home);
+        }
     }
-    in_parallel(workers_.size(), [&](std::size_t i) {
-        if (workers_[i].home) workers_[i].home->destroy(patience, grace);
-    });
-    server_registry& all = registry();
-    const std::lock_guard lock(all.mutex);
-    for (worker_state& worker : workers_) {
-        all.by_interpreter.erase(worker.interpreter_id);
-        worker.home.reset();
-    }
+    in_parallel(homes.size(), [&](std::size_t i) { homes[i]->destroy(patience, grace); });
+    ends_.clear();
+    const std::lock_guard lock(mutex_);
+    for (unsigned i = 0; i < places_.size(); ++i) clear(i);
 }
 
 std::shared_ptr<serving> serving::find(std::int64_t interpreter_id) {

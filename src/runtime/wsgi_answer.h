@@ -1,6 +1,6 @@
 // The answer to one WSGI request while it comes into being: its head, as start_response said it,
-// and its body, in one piece through the response, or in parts through the exchange. One per worker,
-// used on its thread, attached.
+// and its body, in one piece through the response, or in parts through the exchange. One per
+// worker, used on its thread, attached.
 //
 // A response that is whole when the application returns goes the server's short way, as a handler's
 // does: many of a client that pipelines are sent at once. Everything else is sent as it comes, and

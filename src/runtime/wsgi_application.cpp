@@ -224,8 +224,8 @@ bool wsgi_application::need_head() {
 }
 
 bool wsgi_application::need_bytes(PyObject* item) {
-    return PyBytes_Check(item) || misused("has a part of its body that is not bytes but %.100s",
-                                          Py_TYPE(item)->tp_name);
+    return PyBytes_Check(item) ||
+           misused("has a part of its body that is not bytes but %.100s", Py_TYPE(item)->tp_name);
 }
 
 void wsgi_application::close(PyObject* result) {

@@ -59,7 +59,9 @@ std::string key_of(std::string_view name) {
     }
     for (const char c : name) {
         const char low = http::to_lower(c);
-        key.push_back(c == '-' ? '_' : low >= 'a' && low <= 'z' ? static_cast<char>(low & ~0x20) : c);
+        key.push_back(c == '-'                   ? '_'
+                      : low >= 'a' && low <= 'z' ? static_cast<char>(low & ~0x20)
+                                                 : c);
     }
     return key;
 }
@@ -81,8 +83,8 @@ wsgi_environ::~wsgi_environ() {
 
 bool wsgi_environ::prepare(PyObject* common, const net::address& address) {
     static constexpr const char* names[key_count] = {
-        "REQUEST_METHOD", "PATH_INFO",       "QUERY_STRING", "RAW_URI",     "REQUEST_URI",
-        "SERVER_PROTOCOL", "REMOTE_ADDR",    "REMOTE_PORT",  "wsgi.input",
+        "REQUEST_METHOD",  "PATH_INFO",   "QUERY_STRING", "RAW_URI",    "REQUEST_URI",
+        "SERVER_PROTOCOL", "REMOTE_ADDR", "REMOTE_PORT",  "wsgi.input",
     };
     common_ = PyDict_Copy(common);
     if (common_ == nullptr || !set_text(common_, "SERVER_NAME", address.host()) ||
@@ -123,13 +125,12 @@ PyObject* wsgi_environ::make(const http::request& request, PyObject* input) {
         Py_XDECREF(path);
         return nullptr;
     }
-    const bool good = set(environ, path_info, path) &
-                      set(environ, request_method, Py_NewRef(method_)) &
-                      set(environ, query_string, latin1(request.query)) &
-                      set(environ, raw_uri, Py_NewRef(target_)) &
-                      set(environ, request_uri, Py_NewRef(target_)) &
-                      set(environ, protocol, Py_NewRef(protocols_[request.minor ? 1 : 0])) &
-                      set(environ, input_stream, Py_NewRef(input));
+    const bool good =
+        set(environ, path_info, path) & set(environ, request_method, Py_NewRef(method_)) &
+        set(environ, query_string, latin1(request.query)) &
+        set(environ, raw_uri, Py_NewRef(target_)) & set(environ, request_uri, Py_NewRef(target_)) &
+        set(environ, protocol, Py_NewRef(protocols_[request.minor ? 1 : 0])) &
+        set(environ, input_stream, Py_NewRef(input));
     if (good && set_client(environ, request.client) && add_fields(environ, request)) {
         return environ;
     }

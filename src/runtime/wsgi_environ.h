@@ -1,5 +1,5 @@
-// The `environ` of WSGI requests (PEP 3333): a copy of a dict that has what all requests of a worker
-// have in common, and what one request adds. One per worker, used with its GIL held.
+// The `environ` of WSGI requests (PEP 3333): a copy of a dict that has what all requests of a
+// worker have in common, and what one request adds. One per worker, used with its GIL held.
 //
 // Clients say the same names and values again and again, so the keys and the last value of each are
 // kept as Python strings.

@@ -1,4 +1,5 @@
-// What an application tells start_response (PEP 3333): checked, and put into the response. Attached.
+// What an application tells start_response (PEP 3333): checked, and put into the response.
+// Attached.
 #pragma once
 #include <Python.h>
 

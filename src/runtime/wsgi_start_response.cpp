@@ -1,7 +1,8 @@
 #include "runtime/wsgi_start_response.h"
 
-#include <cstddef>
 #include <structmember.h>
+
+#include <cstddef>
 
 #include "data/guarded.h"
 
@@ -38,8 +39,9 @@ bool parse(PyObject* const* values, std::size_t flags, PyObject* names, argument
         if (good) *slots[which] = values[count + i];
     }
     if (good && found.headers != nullptr && found.status != nullptr) return true;
-    PyErr_SetString(PyExc_TypeError,
-                    "start_response takes (status, headers, exc_info=None): two or three arguments");
+    PyErr_SetString(
+        PyExc_TypeError,
+        "start_response takes (status, headers, exc_info=None): two or three arguments");
     return false;
 }
 
@@ -114,8 +116,7 @@ PyMemberDef members[] = {
 };
 
 PyType_Slot slots[] = {
-    {Py_tp_doc,
-     const_cast<char*>("start_response(status, headers, exc_info=None) of PEP 3333.")},
+    {Py_tp_doc, const_cast<char*>("start_response(status, headers, exc_info=None) of PEP 3333.")},
     {Py_tp_members, members},
     {Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
     {Py_tp_dealloc, reinterpret_cast<void*>(deallocate_start_response)},

@@ -1,7 +1,7 @@
 // The callable start_response that a WSGI application gets, and the callable write(bytes) that it
-// returns (PEP 3333). A worker has one of each and uses them again for the next request while nobody
-// else holds them; those that an application keeps raise RuntimeError when they are called after
-// their request. Used with the worker's GIL held.
+// returns (PEP 3333). A worker has one of each and uses them again for the next request while
+// nobody else holds them; those that an application keeps raise RuntimeError when they are called
+// after their request. Used with the worker's GIL held.
 #pragma once
 #include <Python.h>
 

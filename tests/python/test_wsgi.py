@@ -98,9 +98,7 @@ def test_many_header_names_and_long_ones(server: ServerProcess) -> None:
     names = [f"X-{'n' * (n % 60)}-{n}" for n in range(90)]
     for turn in ("first", "second", "x" * 260):
         lines = "".join(f"{name}: {turn} {name}\r\n" for name in names)
-        found = environ_of(
-            server, f"GET /environ HTTP/1.1\r\nHost: a\r\n{lines}\r\n".encode()
-        )
+        found = environ_of(server, f"GET /environ HTTP/1.1\r\nHost: a\r\n{lines}\r\n".encode())
         for name in names:
             assert found["HTTP_" + name.upper().replace("-", "_")] == f"{turn} {name}"
 

@@ -1,0 +1,288 @@
+// What the controlling thread does while a server serves: it replaces workers.
+//
+// A restart, in steps:
+// 1. New interpreters, one for each worker, load the code while the old ones serve.
+// 2. When all of them serve, the old ones are let go: each takes no more requests, finishes those
+// it
+//    has, and returns from http::server::run(). One that does not in time is interrupted, then left
+//    behind.
+// 3. If one of the new can't load, the new ones go instead, and the log says why.
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <condition_variable>
+
+#include "interpreter/attach.h"
+#include "runtime/serving.h"
+
+namespace allcores::runtime {
+
+namespace {
+
+constexpr std::chrono::milliseconds look(200);
+constexpr std::chrono::seconds pause_after_failure(5);
+constexpr std::chrono::milliseconds to_be_interrupted(1000);
+
+}  // namespace
+
+void serving::log(http::log_level level, const std::string& text) const {
+    if (server_.options().log) server_.options().log(level, text);
+}
+
+// How long to wait at most until the next look; without limit where only changes matter.
+serving::milliseconds serving::time_to_look() {
+    const http::server_options& options = server_.options();
+    const std::lock_guard lock(mutex_);
+    const bool watches = options.worker_timeout_ms != 0 || options.max_requests != 0 ||
+                         is_restarting_ || count(phase::retiring) > 0 || count_live() < workers_;
+    return watches ? look : milliseconds::max();
+}
+
+void serving::supervise() {
+    {
+        const std::lock_guard lock(mutex_);
+        if (stops_ || error_) return;
+    }
+    std::erase_if(ends_, [](const end_of_one& each) { return each.is_over->load(); });
+    look_at_restart();
+    for (unsigned i = 0; i < places_.size(); ++i) look_at(i);
+    bool is_short = false;
+    {
+        const std::lock_guard lock(mutex_);
+        is_short = !is_restarting_ && count_live() < workers_ && clock::now() >= not_before_;
+    }
+    if (is_short) replace(nobody);
+}
+
+// With mutex_ held: the workers that serve or will, but for those that others take over from.
+unsigned serving::count_live() const {
+    return static_cast<unsigned>(std::ranges::count_if(places_, [](const place& each) {
+        return each.at == phase::waiting || each.at == phase::loading ||
+               (each.at == phase::serving && !each.is_replaced);
+    }));
+}
+
+// On a thread of its own, since it may take as long as the interpreter likes.
+void serving::end_one(std::shared_ptr<interpreter::interpreter> home, milliseconds patience,
+                      unsigned lost_place) {
+    auto is_over = std::make_shared<std::atomic<bool>>(false);
+    std::jthread thread([this, is_over, home = std::move(home), patience, lost_place] {
+        const auto how = home->destroy(patience, to_be_interrupted);
+        if (lost_place != nobody && how == interpreter::interpreter::ending::ended) {
+            const std::lock_guard lock(mutex_);  // it has come back after all
+            clear(lost_place);
+        }
+        is_over->store(true);
+    });
+    ends_.push_back({std::move(is_over), std::move(thread)});
+}
+
+void serving::look_at_restart() {
+    std::unique_lock lock(mutex_);
+    if (wants_restart_ && !is_restarting_ && count(phase::retiring) == 0 &&
+        count(phase::loading) + count(phase::waiting) == 0) {
+        wants_restart_ = false;
+        lock.unlock();
+        begin_restart();
+        return;
+    }
+    if (!is_restarting_ || count(phase::loading) + count(phase::waiting) > 0) return;
+    is_restarting_ = false;
+    const data::remote_error* error = nullptr;
+    for (const place& each : places_) {
+        if (each.at == phase::failed && each.generation == generation_) error = each.error.get();
+    }
+    for (unsigned i = 0; i < places_.size(); ++i) {
+        const bool is_new = places_[i].generation == generation_;
+        if (places_[i].at == phase::serving && is_new == (error != nullptr)) retire(i, grace_);
+    }
+    if (error == nullptr) {
+        log(http::log_level::info, "restarted: the new workers serve");
+    } else {
+        log(http::log_level::error, error->traceback + "allcores: the restart failed (" +
+                                        error->type + ": " + error->message +
+                                        "); the old workers go on");
+    }
+}
+
+void serving::begin_restart() {
+    std::vector<std::shared_ptr<interpreter::interpreter>> made;
+    try {
+        while (made.size() < workers_) made.push_back(make_interpreter());
+    } catch (const std::exception& error) {
+        log(http::log_level::error, std::string("the restart failed: ") + error.what());
+        for (const auto& each : made) each->destroy(milliseconds(0));
+        return;
+    }
+    const std::lock_guard lock(mutex_);
+    if (count(phase::empty) < workers_) {
+        log(http::log_level::error, "the restart failed: too many workers are stuck");
+        for (auto& each : made) end_one(std::move(each), milliseconds(0), nobody);
+        return;
+    }
+    ++generation_;
+    is_restarting_ = true;
+    for (unsigned i = 0; i < places_.size() && !made.empty(); ++i) {
+        if (places_[i].at != phase::empty) continue;
+        settle(i, std::move(made.back()), nobody);
+        made.pop_back();
+    }
+    begin_next();
+}
+
+// With mutex_ held.
+void serving::retire(unsigned index, milliseconds grace) {
+    place& own = places_[index];
+    if (own.at != phase::serving) return;
+    own.at = phase::retiring;
+    own.deadline = clock::now() + grace + look;
+    server_.retire(index, grace);
+}
+
+void serving::look_at(unsigned index) {
+    phase at;
+    {
+        const std::lock_guard lock(mutex_);
+        at = places_[index].at;
+    }
+    if (at == phase::serving) look_at_serving(index);
+    if (at == phase::returned || at == phase::failed || at == phase::retiring) look_at_ended(index);
+}
+
+void serving::look_at_ended(unsigned index) {
+    std::unique_lock lock(mutex_);
+    place& own = places_[index];
+    if (own.at == phase::failed && is_restarting_ && own.generation == generation_) return;
+    if (own.at == phase::retiring && clock::now() < own.deadline) return;
+    const bool is_stuck = own.at == phase::retiring;
+    // One that returned without having been asked to has died of an error of its own, which was
+    // printed.
+    const bool has_died =
+        own.at == phase::returned && own.deadline == clock::time_point{} && !own.is_replaced;
+    if (own.at == phase::failed) {
+        if (own.error && own.generation == generation_ && count(phase::serving) > 0) {
+            log(http::log_level::error, own.error->traceback + "allcores: a new worker can't load");
+        }
+        not_before_ = clock::now() + pause_after_failure;
+        if (own.replaces != nobody) places_[own.replaces].is_replaced = false;
+    }
+    std::shared_ptr<interpreter::interpreter> home = own.home;
+    if (is_stuck) {
+        own.at = phase::lost;
+        own.home.reset();
+    } else {
+        clear(index);
+    }
+    lock.unlock();
+    end_one(std::move(home), milliseconds(is_stuck ? 0 : 500), is_stuck ? index : nobody);
+    if (has_died) {
+        log(http::log_level::error, "a worker has ended by itself; a new one takes its place");
+    }
+}
+
+void serving::look_at_serving(unsigned index) {
+    const http::server_options& options = server_.options();
+    std::shared_ptr<interpreter::interpreter> home;
+    bool is_done = false;
+    bool is_stuck = false;
+    {
+        const std::lock_guard lock(mutex_);
+        const place& own = places_[index];
+        if (own.is_replaced) {
+            // Whoever takes over serves?
+            for (const place& each : places_) {
+                if (each.replaces == index && each.at == phase::serving) is_done = true;
+            }
+            if (is_done) {
+                for (place& each : places_) {
+                    if (each.replaces == index) each.replaces = nobody;
+                }
+                retire(index, grace_);
+            }
+            return;
+        }
+        if (is_restarting_ || clock::now() < not_before_) return;
+        is_done = own.requests_most != 0 &&
+                  server_.requests(index) - own.requests_before >= own.requests_most;
+        is_stuck = options.worker_timeout_ms != 0 &&
+                   server_.busy_for(index) >= milliseconds(options.worker_timeout_ms);
+        home = own.home;
+    }
+    if (is_stuck) {
+        report_stuck(index, home);
+        const std::lock_guard lock(mutex_);
+        retire(index, milliseconds(0));
+    } else if (is_done) {
+        replace(index);
+    }
+}
+
+// A new worker; with `index` it takes over from that one.
+void serving::replace(unsigned index) {
+    std::shared_ptr<interpreter::interpreter> home;
+    try {
+        home = make_interpreter();
+    } catch (const std::exception& error) {
+        log(http::log_level::error, std::string("a worker can't be replaced: ") + error.what());
+        not_before_ = clock::now() + pause_after_failure;
+        return;
+    }
+    const std::lock_guard lock(mutex_);
+    const auto empty =
+        std::ranges::find_if(places_, [](const place& each) { return each.at == phase::empty; });
+    if (empty == places_.end()) {
+        log(http::log_level::error, "a worker can't be replaced: too many are stuck");
+        end_one(std::move(home), milliseconds(0), nobody);
+        return;
+    }
+    const auto place_of_new = static_cast<unsigned>(empty - places_.begin());
+    settle(place_of_new, std::move(home), index);
+    if (index != nobody) places_[index].is_replaced = true;
+    begin_next();
+}
+
+// Its Python stack, by a thread that visits its interpreter: code that is in Python, or in C
+// without the GIL, lets it in.
+void serving::report_stuck(unsigned index, std::shared_ptr<interpreter::interpreter> home) {
+    const auto seconds = std::chrono::duration<double>(server_.busy_for(index)).count();
+    struct outcome {
+        std::mutex mutex;
+        std::condition_variable changed;
+        bool is_over = false;
+        std::string stack;
+    };
+    const auto seen = std::make_shared<outcome>();
+    std::thread([seen, home] {
+        std::string stack;
+        try {
+            const interpreter::attached visit(home);
+            PyObject* module = PyImport_ImportModule("allcores._worker");
+            PyObject* text =
+                module == nullptr ? nullptr : PyObject_CallMethod(module, "stack", nullptr);
+            const char* utf8 = text == nullptr ? nullptr : PyUnicode_AsUTF8(text);
+            if (utf8 != nullptr) stack = utf8;
+            PyErr_Clear();
+            Py_XDECREF(text);
+            Py_XDECREF(module);
+        } catch (const std::exception&) {
+        }
+        const std::lock_guard lock(seen->mutex);
+        seen->stack = stack;
+        seen->is_over = true;
+        seen->changed.notify_all();
+    }).detach();
+    std::string stack;
+    {
+        std::unique_lock lock(seen->mutex);
+        seen->changed.wait_for(lock, milliseconds(1000), [&] { return seen->is_over; });
+        stack = seen->stack;
+    }
+    if (stack.empty()) stack = "(its stack can't be seen: it is in C code that keeps its GIL)\n";
+    char text[64];
+    snprintf(text, sizeof text, "%.1f", seconds);
+    log(http::log_level::error, "a worker is stuck: with one request for " + std::string(text) +
+                                    " seconds. It is replaced. Its stack:\n" + stack);
+}
+
+}  // namespace allcores::runtime

@@ -1,0 +1,202 @@
+"""Workers come and go while a server serves: restarts, limits, stuck ones."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from servers import ServerProcess, serving
+
+APPLICATIONS = {
+    "handler": """
+import time, _interpreters
+VERSION = "{version}"
+def app(request):
+    if request.path == "/hang":
+        while True:
+            time.sleep(0.01)
+    if request.path == "/interpreter":
+        return str(_interpreters.get_current()[0])
+    return VERSION
+""",
+    "wsgi": """
+import time, _interpreters
+VERSION = "{version}"
+def app(environ, start_response):
+    start_response("200 OK", [])
+    if environ["PATH_INFO"] == "/hang":
+        while True:
+            time.sleep(0.01)
+    if environ["PATH_INFO"] == "/interpreter":
+        return [str(_interpreters.get_current()[0]).encode()]
+    return [VERSION.encode()]
+""",
+    "asgi": """
+import asyncio, time, _interpreters
+VERSION = "{version}"
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({{"type": "lifespan.startup.complete"}})
+        await receive()
+        print("shutdown of", VERSION, flush=True)
+        return await send({{"type": "lifespan.shutdown.complete"}})
+    if scope["path"] == "/hang":
+        while True:
+            time.sleep(0.01)
+    if scope["path"] == "/slow":
+        await asyncio.sleep(0.05)
+    body = VERSION
+    if scope["path"] == "/interpreter":
+        body = str(_interpreters.get_current()[0])
+    await send({{"type": "http.response.start", "status": 200}})
+    await send({{"type": "http.response.body", "body": body.encode()}})
+""",
+}
+
+
+class Code:
+    """The application's file, which changes."""
+
+    def __init__(self, folder: Path, interface: str) -> None:
+        self.file = folder / "changing_app.py"
+        self.interface = interface
+        self.write("one")
+
+    def write(self, version: str) -> None:
+        text = APPLICATIONS[self.interface].format(version=version)
+        self.file.write_text(text + "#" * len(version))  # of another length: no stale bytecode
+
+    def serve(self, arguments: str) -> ServerProcess:
+        imports = f"import sys; sys.path.insert(0, {str(self.file.parent)!r})"
+        return serving(f"'changing_app:app', {arguments}", imports)  # type: ignore[return-value]
+
+
+@pytest.fixture(params=list(APPLICATIONS))
+def code(request: pytest.FixtureRequest, tmp_path: Path) -> Code:
+    return Code(tmp_path, request.param)
+
+
+class Clients:
+    """Threads that ask without pause, each on one connection, until told to stop."""
+
+    def __init__(self, server: ServerProcess, path: str = "/", count: int = 4) -> None:
+        self.server, self.path = server, path
+        self.problems: list[str] = []
+        self.answers: list[str] = []
+        self.over = threading.Event()
+        self.threads = [threading.Thread(target=self.run) for _ in range(count)]
+
+    def run(self) -> None:
+        connection = self.server.connect()
+        try:
+            while not self.over.is_set():
+                connection.request("GET", self.path)
+                response = connection.getresponse()
+                body = response.read().decode()
+                self.answers.append(body)
+                if response.status != 200:
+                    self.problems.append(f"{response.status} {body}")
+        except Exception as error:
+            self.problems.append(repr(error))
+        finally:
+            connection.close()
+
+    def __enter__(self) -> Clients:
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.over.set()
+        for thread in self.threads:
+            thread.join(60)
+
+
+def until(condition: Callable[[], bool], server: ServerProcess) -> None:
+    """Ask the server until that is so."""
+    for _ in range(20_000):
+        if condition():
+            return
+        server.get("/")
+    raise AssertionError(server.output() + server.stderr())
+
+
+def test_a_restart_loses_no_request(code: Code) -> None:
+    path = "/slow" if code.interface == "asgi" else "/"
+    with code.serve("workers=3") as server, Clients(server, path) as clients:
+        for version in ("two", "three"):
+            code.write(version)
+            server.process.send_signal(signal.SIGHUP)
+            until(lambda v=version: set(clients.answers[-64:]) == {v}, server)  # type: ignore[misc]
+        clients.over.set()
+        for thread in clients.threads:
+            thread.join(60)
+        assert clients.problems == []
+        assert {"one", "two", "three"} == set(clients.answers)
+        assert server.end() == 0, server.stderr()
+        if code.interface == "asgi":
+            for version in ("one", "two", "three"):
+                assert server.output().count(f"shutdown of {version}\n") == 3, server.output()
+
+
+def test_a_restart_with_code_that_fails_changes_nothing(code: Code) -> None:
+    with code.serve("workers=2") as server:
+        before = code.file.read_text()
+        code.file.write_text("this is no Python\n")
+        server.process.send_signal(signal.SIGHUP)
+        until(lambda: "the old workers go on" in server.stderr(), server)
+        assert "SyntaxError" in server.stderr()
+        assert server.get("/")[1] == b"one"
+        code.file.write_text(before.replace('"one"', '"better"'))
+        server.process.send_signal(signal.SIGHUP)
+        until(lambda: server.get("/")[1] == b"better", server)
+        assert server.end() == 0
+
+
+def test_a_worker_that_is_stuck_is_reported_and_replaced(code: Code) -> None:
+    with code.serve("workers=1, worker_timeout=0.3") as server:
+        before = server.get("/interpreter")[1]
+        with server.socket() as hanging:
+            hanging.sendall(b"GET /hang HTTP/1.1\r\nHost: x\r\n\r\n")
+            after = server.get("/interpreter")[1]
+            assert after != before
+            until(lambda: "a worker is stuck" in server.stderr(), server)
+            assert "time.sleep(0.01)" in server.stderr()
+            assert "changing_app.py" in server.stderr()
+        assert server.end() == 0, server.stderr()
+
+
+def test_a_worker_is_replaced_after_so_many_requests(code: Code) -> None:
+    with code.serve("workers=1, limit_max_requests=20") as server:
+        seen = set()
+        with Clients(server, count=2) as clients:
+            for _ in range(20_000):
+                seen.add(server.get("/interpreter")[1])
+                if len(seen) >= 4:
+                    break
+        assert len(seen) >= 4
+        assert clients.problems == []
+        assert server.end() == 0, server.stderr()
+
+
+def test_a_signal_to_stop_during_a_restart(code: Code) -> None:
+    with code.serve("workers=3") as server:
+        server.process.send_signal(signal.SIGHUP)
+        assert server.end() == 0, server.stderr()
+
+
+def test_many_restarts_leave_nothing(tmp_path: Path) -> None:
+    code = Code(tmp_path, "asgi")
+    with code.serve("workers=2") as server:
+        for version in ("a" * number for number in range(4, 10)):
+            code.write(version)
+            server.process.send_signal(signal.SIGHUP)
+            until(lambda v=version: server.get("/")[1] == v.encode(), server)  # type: ignore[misc]
+        until(lambda: server.output().count("shutdown of") >= 10, server)
+        threads = len(list(Path(f"/proc/{server.process.pid}/task").iterdir()))
+        assert threads <= 8, threads
+        assert server.end() == 0, server.stderr()
