@@ -32,7 +32,8 @@ websocket::fed websocket::feed(websocket_kit& kit, std::string_view bytes, sink&
                                byte_buffer& out) {
     const std::size_t size = bytes.size();
     if (phase_ == phase::closed) return {size, false};
-    std::unique_ptr<frame_reader> reader = reader_ ? std::move(reader_) : kit.readers_.take();
+    if (!reader_) reader_ = kit.readers_.take();
+    std::unique_ptr<frame_reader> reader = std::move(reader_);
     feeding now{kit, sink, out, *reader};
     bool going = true;
     while (going) {
@@ -91,11 +92,13 @@ bool websocket::begin_frame(feeding& now, const frame_piece& piece) {
         return wrong(continues ? "continuation of nothing" : "message within a message");
     }
     const bool compressed = continues ? message_->inflating != nullptr : piece.reserved != 0;
-    const std::uint64_t before = continues && !compressed ? message_->bytes.size() : 0;
-    // A compressed one is looked at while it is inflated.
-    if (!compressed && piece.size > now.kit.options_.max_message - before) {
-        return fail(now, close_code::too_big, "message too big");
-    }
+    const std::uint64_t most = now.kit.options_.max_message;
+    const std::uint64_t before = continues ? message_->bytes.size() : 0;
+    // Compressed bytes are counted while they are inflated. But nothing that was compressed gets
+    // twice as long, and a frame could go on for ever without giving a byte.
+    const bool too_big =
+        compressed ? piece.size > 128 && piece.size / 2 - 64 > most : piece.size > most - before;
+    if (too_big) return fail(now, close_code::too_big, "message too big");
     if (continues && ++message_->fragments > now.kit.options_.max_fragments) {
         return fail(now, close_code::policy, "too many fragments");
     }
@@ -163,8 +166,7 @@ bool websocket::end_message(feeding& now) {
     }
     std::unique_ptr<partial_message> message = std::move(message_);
     const bool going = deliver(now, message->is_text, message->bytes.view());
-    websocket_kit::empty(message->bytes);
-    message->utf8 = {};
+    websocket_kit::empty(message->bytes);  // all else is as at first
     now.kit.messages_.give(std::move(message));
     return going;
 }

@@ -5,10 +5,10 @@
 // from call to call, each with a kit of its own.
 //
 // What an open one needs, on 64 bits: 32 bytes while nothing comes; within a frame 4.4 KiB more;
-// within a message 4 KiB or its bytes, and 47 KiB if that is compressed. Only an agreement on
-// context takeover changes that: streams stay with the connection, 268 KiB to compress and 47 KiB
-// to inflate with windows of 15 bits (39 and 11 KiB with 12), or after rest() only what is in their
-// windows, 32 KiB (4 KiB) each at most.
+// within a message its bytes, at least 4 KiB, and 39 KiB if that is compressed. Only an agreement
+// on context takeover changes that: streams stay with the connection, 262 KiB to compress and 39
+// KiB to inflate with windows of 15 bits (38 and 11 KiB with 12), or after rest() only what is in
+// their windows, 32 KiB (4 KiB) each at most.
 #pragma once
 
 #include <cstdint>
@@ -39,8 +39,7 @@ class websocket {
  public:
     enum class phase : std::uint8_t {
         open,
-        closing,  // we have said Close; messages that come are dropped, and nothing is sent any
-                  // more
+        closing,  // we have said Close: messages that come are dropped, nothing more is sent
         closed,   // send what was appended, then end the connection
     };
 
@@ -54,7 +53,8 @@ class websocket {
         virtual bool on_binary(std::string_view bytes) = 0;
         virtual void on_pong(std::string_view payload) { (void)payload; }
         // Once, and nothing after it: now it is closed. By the client with its code, or
-        // close_code::none, or because of what it did wrong, with the code that it is told.
+        // close_code::none, or because of what it did wrong, with the code that it is told (unless
+        // we were closing already).
         virtual void on_close(std::uint16_t code, std::string_view reason, bool by_client) = 0;
     };
 
@@ -69,9 +69,9 @@ class websocket {
 
     phase at() const { return phase_; }
 
-    // Reads bytes that follow those taken before. If it throws std::bad_alloc, the connection is to
-    // be ended. Everything is taken unless the sink stops it; up
-    // to 4 KiB of what is taken may then still be unread in here.
+    // Reads bytes that follow those taken before. Everything is taken unless the sink stops it; up
+    // to 4 KiB of what is taken may then still be unread in here. If this throws std::bad_alloc,
+    // the connection is to be ended.
     fed feed(websocket_kit& kit, std::string_view bytes, sink& sink, byte_buffer& out);
 
     // False, with nothing appended, when it is not open any more. Text must be UTF-8, which is not

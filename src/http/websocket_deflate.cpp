@@ -145,7 +145,6 @@ inflater::outcome inflater::finish(byte_buffer& out, std::uint64_t limit) {
             return outcome::malformed;
         }
     }
-    if (ended_) next_stream();
     ends_ = 0;
     return outcome::good;
 }

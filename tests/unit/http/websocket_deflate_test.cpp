@@ -298,6 +298,10 @@ TEST(WebSocketDeflate, AMessageThatIsTooBigOnceInflated) {
     const struct mallinfo2 after = mallinfo2();
     EXPECT_EQ(server.got, "close 1009 by us:\n");
     EXPECT_LT(after.uordblks + after.hblkhd, before.uordblks + before.hblkhd + 3 * limit);
+    // A frame that could go on for ever.
+    echo endless(options, agreed);
+    endless.feed("\xc2\xff\x00\x00\x00\xff\xff\xff\xff\xff"s + "mask.");
+    EXPECT_EQ(endless.got, "close 1009 by us:\n");
     // Just as much as is allowed, and one byte more.
     for (std::size_t more : {0, 1}) {
         client_streams other(agreed);
@@ -332,6 +336,11 @@ TEST(WebSocketDeflate, WhatIsSmallOrDoesNotShrinkIsSentAsItIs) {
     ASSERT_EQ(twice.size(), 2u);
     EXPECT_TRUE(twice[0].compressed);
     EXPECT_LT(twice[1].payload.size(), 100u);
+    // Also after it has rested.
+    taking.socket.rest();
+    taking.out.clear();
+    taking.feed(binary(noise));
+    EXPECT_LT(read_frames(taking.out.view()).at(0).payload.size(), 100u);
 }
 
 }  // namespace

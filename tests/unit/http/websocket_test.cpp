@@ -218,6 +218,7 @@ TEST(WebSocket, Pings) {
     EXPECT_EQ(server.sent(), "ping:\nping:" + std::string(125, 'p') + "\n");
 }
 
+// Sanitizers have an allocator of their own, which mallinfo2() knows nothing about: then it is 0.
 std::size_t heap() {
     const struct mallinfo2 info = mallinfo2();
     return info.uordblks + info.hblkhd;
@@ -264,8 +265,17 @@ TEST(WebSocket, OneKitForMany) {
     }
 }
 
-// What the header promises. Sanitizers have an allocator of their own, which mallinfo2() knows
-// nothing about: there the numbers are 0.
+TEST(WebSocket, AMessageThatNobodyWillWantIsLetGo) {
+    const websocket_options options;
+    echo server(options);
+    server.out.room(4096);
+    const std::size_t before = heap();
+    server.feed(part(1, std::string(1'000'000, 'a')));
+    server.socket.close(server.kit(), 1000, "", server.out);
+    EXPECT_LE(heap(), before + 16 * 1024);
+}
+
+// What the header promises.
 TEST(WebSocket, AnIdleOneCostsItsSize) {
     EXPECT_LE(sizeof(websocket), 32u);
     const websocket_options options{.deflate = {.server_takeover = true, .client_takeover = true}};
