@@ -67,6 +67,9 @@ class exchange {
     std::string_view unread() const { return input_.view().substr(taken_); }
     void take(std::size_t bytes);
     bool input_ended() const { return ended_; }
+    // Nothing more of it will be read. False: too much is still to come, so that the connection is
+    // closed after the response, which can say so then.
+    bool ignore_rest();
 
     // Output. The head is sent with the first part, or when the worker is about to wait. With
     // `length` below 0 the parts are chunks, or for a client of HTTP/1.0 end with the connection.
@@ -92,6 +95,8 @@ class exchange {
 
  private:
     friend class worker;
+
+    bool drops_rest() const;
 
     http::worker& home_;
     http::connection& connection_;

@@ -125,7 +125,7 @@ worker::next worker::parse(connection& connection, char* data, std::size_t size)
     if (batch_) connection.body_since = 0;
     switch (result.what) {
         case request_parser::outcome::more:
-            if (connection.message.awaits_continue() && !connection.exchange) {
+            if (!in_parts && connection.message.awaits_continue() && !connection.exchange) {
                 collected_.append("HTTP/1.1 100 Continue\r\n\r\n");
                 connection.message.continued();
             }

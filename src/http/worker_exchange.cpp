@@ -50,9 +50,7 @@ bool worker::end_of_handle(const request& request) {
     held.in_handle_ = false;
     if (!held.finished_ && !held.gone_) return false;
     if (held.gone_) broken_ = true;
-    if (!request.whole &&
-        (connection.message.awaits_continue() || connection.message.is_chunked() ||
-         connection.message.body_left() > longest_discarded)) {
+    if (held.drops_rest()) {
         connection.closing = connection.lingers = true;
     }
     connection.exchange.reset();
@@ -247,6 +245,18 @@ exchange::input exchange::wait_input() {
     }
 }
 
+bool exchange::drops_rest() const {
+    const message_state& message = connection_.message;
+    return !ended_ && (message.awaits_continue() || message.is_chunked() ||
+                       message.body_left() > longest_discarded);
+}
+
+bool exchange::ignore_rest() {
+    if (gone_ || ended_) return true;
+    if (!connection_.message.awaits_continue() && !home_.parsing_) home_.read_more(*this);
+    return !drops_rest();
+}
+
 void exchange::take(std::size_t bytes) {
     taken_ += bytes;
     if (taken_ < input_.size()) return;
@@ -274,7 +284,9 @@ exchange::output exchange::start(const response& head, std::int64_t length) {
     connection& own = connection_;
     const int status = head.status();
     bodiless_ = is_head_ || has_no_body(status);
-    if (head.closes() || home_.shared_.draining.load(std::memory_order_relaxed)) {
+    // Whoever waits for 100 sends no body any more once it sees this.
+    const bool is_refused = !ended_ && own.message.awaits_continue();
+    if (head.closes() || is_refused || home_.shared_.draining.load(std::memory_order_relaxed)) {
         own.closing = true;
     }
     if (length < 0 && !bodiless_) {

@@ -128,6 +128,7 @@ bool wsgi_answer::answer(std::string_view bytes, bool permanent) {
     // A length of 0 would be a lie where the application did not say it.
     const bool is_unknown = is_head_method_ && bytes.empty() && length_ < 0;
     if (exchange_ != nullptr || is_unknown) {
+        if (exchange_ != nullptr && !exchange_->ignore_rest()) response_->close();
         const auto size = static_cast<std::int64_t>(bytes.size());
         const bool good =
             send_head(length_ >= 0 || is_unknown ? length_ : size) && write(bytes) && finish();

@@ -69,8 +69,18 @@ class ServerProcess:
         return "".join(self.lines)
 
     def stderr(self) -> str:
-        self.errors.seek(0)
-        return self.errors.read().decode(errors="replace")
+        # Without moving the file's position, which is the process's own too.
+        descriptor = self.errors.fileno()
+        return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode(errors="replace")
+
+    def wait_until_it_said(self, text: str, times: int = 1) -> None:
+        """Until that was on its standard error so often; RuntimeError when it ends before."""
+        while self.stderr().count(text) < times:
+            try:
+                self.process.wait(0.005)
+            except subprocess.TimeoutExpired:
+                continue
+            raise RuntimeError(f"the server did not say {text!r}, but:\n{self.stderr()}")
 
     def connect(self) -> HTTPConnection:
         return HTTPConnection(self.host, self.port, timeout=30)

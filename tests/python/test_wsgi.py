@@ -387,7 +387,7 @@ def test_a_file_is_sent(server: ServerProcess) -> None:
         response = get_on(connection, f"/file?{name}", "HEAD")
         assert (response.status, response.read()) == (200, b""), name
     connection.close()
-    assert server.stderr().count("the file was closed\n") == 2
+    server.wait_until_it_said("the file was closed\n", 2)
 
 
 def test_errors_are_written_to_stderr(server: ServerProcess) -> None:

@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Iterator
 from http.client import IncompleteRead
+from pathlib import Path
 
 import pytest
 from servers import ServerProcess, serving
@@ -176,20 +177,15 @@ def test_a_client_that_does_not_read_is_cut() -> None:
         assert server.stderr() == "endless was closed\n"
 
 
-def test_a_worker_that_waits_holds_up_nobody() -> None:
-    reader, writer = os.pipe()
-    program = f"'wsgi_app:app', workers=2"
-    os.set_inheritable(reader, True)
-    try:
-        with serving(program, pass_fds=(reader,)) as server, server.socket() as client:
-            client.sendall(b"GET /wait?%d HTTP/1.1\r\nHost: a\r\n\r\n" % reader)
+def test_a_worker_that_waits_holds_up_nobody(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with serving("'wsgi_app:app', workers=2") as server, server.socket() as client:
+        client.sendall(b"GET /wait?%s HTTP/1.1\r\nHost: a\r\n\r\n" % bytes(pipe).hex().encode())
+        with pipe.open("w"):  # opens when the application has
             for _ in range(20):
                 assert server.get("/")[1] == b"hello"
-            os.write(writer, b"x")
-            assert client.recv(1000).endswith(b"waited")
-    finally:
-        os.close(reader)
-        os.close(writer)
+        assert client.recv(1000).endswith(b"waited")
 
 
 def test_requests_in_flight_finish_when_the_server_ends() -> None:

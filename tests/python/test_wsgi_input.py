@@ -32,12 +32,6 @@ def read_all(client: socket.socket) -> bytes:
     return b"".join(iter(lambda: client.recv(65536), b""))
 
 
-def wait_for(server: ServerProcess, text: str) -> None:
-    """Until it has said that on stderr; at most as long as it takes a test to be stopped."""
-    while text not in server.stderr():
-        assert server.process.poll() is None, server.stderr()
-
-
 def chunked(body: bytes, size: int) -> bytes:
     parts = [body[i : i + size] for i in range(0, len(body), size)]
     return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
@@ -144,7 +138,8 @@ def test_a_body_that_is_not_read(server: ServerProcess, path: str, size: int) ->
             connection.request("POST", path, body=body)
         response = connection.getresponse()
         assert response.read() == answer
-        if response.headers["Connection"] != "close":
+        told = path == "/ignore" or size < 1_000_000 and isinstance(body, bytes)
+        if response.headers["Connection"] != "close" and told:
             connection.request("GET", "/")
             assert connection.getresponse().read() == b"hello"
         connection.close()
@@ -154,17 +149,14 @@ def test_a_body_that_is_not_read(server: ServerProcess, path: str, size: int) ->
 @pytest.mark.parametrize("framing", [b"Content-Length: 100000", b"Transfer-Encoding: chunked"])
 def test_a_client_that_goes_away(server: ServerProcess, start: bytes, framing: bytes) -> None:
     said = "read raised ConnectionResetError: [Errno 104] the client went away"
-    before = server.stderr().count(said)
+    before, errors = server.stderr().count(said), server.stderr().count("ERROR")
     with server.socket() as client:
         client.sendall(b"POST /upload-gone HTTP/1.1\r\nHost: a\r\n" + framing + b"\r\n\r\n")
         client.sendall(b"a\r\n" + start if start and framing[0:1] == b"T" else start)
-    while server.stderr().count("and again") < server.stderr().count(said) or (
-        server.stderr().count(said) == before
-    ):
-        assert server.process.poll() is None
+    server.wait_until_it_said(said, before + 1)
     # No failure of the application.
     assert server.get("/")[1] == b"hello"
-    assert "Traceback" not in server.stderr().partition("TypeError")[0]
+    assert server.stderr().count("ERROR") == errors
 
 
 def test_a_client_that_sends_nothing_is_cut(alone: ServerProcess) -> None:
@@ -173,22 +165,23 @@ def test_a_client_that_sends_nothing_is_cut(alone: ServerProcess) -> None:
             b"POST /upload-gone HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nabc"
         )
         assert read_all(client) == b""
-    wait_for(alone, "and again")
+    alone.wait_until_it_said("and again")
     assert alone.get("/")[1] == b"hello"
 
 
 def test_a_body_that_is_malformed_in_the_middle(server: ServerProcess) -> None:
     before = server.stderr().count("read raised")
+    asked = server.stderr().count("reads\n")
     with server.socket() as client:
         client.sendall(
             b"POST /upload-gone HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
             b"3\r\nabc\r\n"
         )
+        server.wait_until_it_said("reads\n", asked + 1)  # else it would not have been asked
         client.sendall(b"nonsense\r\n")
         with contextlib.suppress(ConnectionResetError):
             assert b"200 OK" not in read_all(client)
-    while server.stderr().count("read raised") == before:
-        assert server.process.poll() is None
+    server.wait_until_it_said("read raised", before + 1)
 
 
 def test_reading_on_another_thread(server: ServerProcess) -> None:
@@ -204,7 +197,7 @@ def test_what_is_kept_after_the_request(alone: ServerProcess) -> None:
     ]
     for body, rest in (
         (b"body", "b'dy'"),
-        (b"x" * 70_000, "wsgi.input: the request was answered, its body is not there"),
+        (b"x" * 600_000, "wsgi.input: the request was answered, its body is not there"),
     ):
         assert alone.get("/keep", "POST", body=body)[1] == b"kept"
         said = alone.get("/kept", "POST", body=b"another")[1].decode().splitlines()

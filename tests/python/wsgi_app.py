@@ -455,6 +455,7 @@ def read_some(environ: Environ, start_response: StartResponse) -> Iterator[bytes
 
 @at("/upload-gone")
 def upload_gone(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    say("reads")
     try:
         environ["wsgi.input"].read()
     except OSError as error:
@@ -597,8 +598,9 @@ def file(environ: Environ, start_response: StartResponse) -> Any:
 
 @at("/wait")
 def wait(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    """Waits until a byte can be read from the descriptor of the query."""
-    os.read(int(environ["QUERY_STRING"]), 1)
+    """Waits for the end of what is written to the named pipe of the query."""
+    with open(bytes.fromhex(environ["QUERY_STRING"])) as pipe:
+        pipe.read()
     start_response("200 OK", TEXT)
     return [b"waited"]
 
