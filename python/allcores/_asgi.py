@@ -198,14 +198,35 @@ def label(scope: Any) -> str:
     return f"{scope.get('method', scope['type'])} {scope['path']}"
 
 
-def failed(scope: Any, error: BaseException) -> None:
-    """A request's application raised: one traceback in the log. Called by asgi_application.cpp."""
+def failed(scope: Any, error: BaseException, gone: bool) -> None:
+    """A request's application raised: one traceback in the log, unless it did since its client has
+    `gone`. Called by asgi_application.cpp.
+    """
+    if gone and _is_of_departure(error):
+        return
     if error is None or isinstance(error, Exception):
         report(f"{label(scope)} failed", error)
     else:  # SystemExit, KeyboardInterrupt: asyncio logs their traceback
         report(f"{label(scope)} failed: {error!r}", None)
     if error is not None:
         error.__traceback__ = None
+
+
+def _is_of_departure(error: BaseException | None) -> bool:
+    """Whether an OSError of `send` led to this one. Frameworks raise one of their own because of it
+    (Starlette's ClientDisconnect), and task groups put it into a group.
+    """
+    left, seen = [error], set()
+    while left:
+        each = left.pop()
+        if isinstance(each, OSError):
+            return True
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            left += (each.__cause__, each.__context__)
+            if isinstance(each, BaseExceptionGroup):
+                left += each.exceptions
+    return False
 
 
 def incomplete(scope: Any, started: bool) -> None:

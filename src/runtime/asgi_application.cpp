@@ -287,7 +287,7 @@ void asgi_application::run(Kind* request) {
     PyObject* task = request->scope == nullptr ? nullptr : start_task(request);
     if (task == nullptr) {
         PyObject* error = PyErr_GetRaisedException();
-        log_failure(request->scope, error);
+        log_failure(request->scope, error, false);
         Py_XDECREF(error);
         request->end(true);
         return;
@@ -350,9 +350,7 @@ bool asgi_application::see_end(asgi_request* request, PyObject* task) {
     PyObject* error = error_of(task);
     if (error == nullptr) return false;
     if (error != Py_None) {
-        // A client that went away is no failure of the application.
-        const bool is_clients = request->gone && PyErr_GivenExceptionMatches(error, PyExc_OSError);
-        if (!is_clients && !ended_) log_failure(request->scope, error);
+        if (!ended_) log_failure(request->scope, error, request->gone);
         request->end(true);
     } else if (!request->complete && !request->gone) {
         log_incomplete(request->scope, request->started);
@@ -367,9 +365,7 @@ bool asgi_application::see_end(asgi_websocket* websocket, PyObject* task) {
     if (error == nullptr) return false;
     const bool failed = error != Py_None;
     if (failed) {
-        const bool is_clients =
-            websocket->closed && PyErr_GivenExceptionMatches(error, PyExc_OSError);
-        if (!is_clients && !ended_) log_failure(websocket->scope, error);
+        if (!ended_) log_failure(websocket->scope, error, websocket->closed);
     } else if (!websocket->accepted && !websocket->refused && !websocket->closed) {
         log_incomplete(websocket->scope, false);
     }
@@ -378,10 +374,10 @@ bool asgi_application::see_end(asgi_websocket* websocket, PyObject* task) {
     return true;
 }
 
-void asgi_application::log_failure(PyObject* scope, PyObject* error) {
-    PyObject* result =
-        PyObject_CallMethod(module_, "failed", "OO", scope == nullptr ? Py_None : scope,
-                            error == nullptr ? Py_None : error);
+void asgi_application::log_failure(PyObject* scope, PyObject* error, bool gone) {
+    PyObject* result = PyObject_CallMethod(
+        module_, "failed", "OOO", scope == nullptr ? Py_None : scope,
+        error == nullptr ? Py_None : error, gone ? Py_True : Py_False);
     if (result == nullptr) PyErr_WriteUnraisable(application_);
     Py_XDECREF(result);
 }

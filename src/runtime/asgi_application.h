@@ -82,7 +82,8 @@ class asgi_application final : public worker_application {
     void run(Kind* request);
     bool handle_upgrade(const http::request& request, http::response& response);
     void log_incomplete(PyObject* scope, bool started);
-    void log_failure(PyObject* scope, PyObject* error);
+    // `gone`: the client had left, and what that leads to is no failure of the application.
+    void log_failure(PyObject* scope, PyObject* error, bool gone);
     PyObject* error_of(PyObject* task);
 
     http::port* port_ = nullptr;

@@ -194,6 +194,16 @@ async def flood(scope: Any, receive: Any, send: Any) -> None:
         raise
 
 
+async def flood_that_fails(scope: Any, receive: Any, send: Any) -> None:
+    """As Starlette: an error of its own, which the server's led to."""
+    try:
+        await flood(scope, receive, send)
+    except OSError:
+        if scope["query_string"] == b"group":
+            raise ExceptionGroup("in tasks", [RuntimeError("no more of it")])  # noqa: B904
+        raise RuntimeError("the client has left") from None
+
+
 async def background(scope: Any, receive: Any, send: Any) -> None:
     await answer(send, b"done")
     await asyncio.sleep(0.01)
@@ -302,6 +312,7 @@ PAGES = {
             cancelled_receive,
             wait_for_the_end,
             flood,
+            flood_that_fails,
             background,
             fails,
             fails_later,

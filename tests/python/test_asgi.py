@@ -264,9 +264,12 @@ def test_a_client_that_goes_away_is_a_disconnect(own_server: ServerProcess) -> N
     assert "failed" not in own_server.stderr()
 
 
-def test_a_client_that_goes_away_ends_a_flood(own_server: ServerProcess) -> None:
+@pytest.mark.parametrize(
+    "target", [b"/flood", b"/flood_that_fails", b"/flood_that_fails?group"]
+)
+def test_a_client_that_goes_away_ends_a_flood(own_server: ServerProcess, target: bytes) -> None:
     with own_server.socket() as connection:
-        connection.sendall(b"GET /flood HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.sendall(b"GET " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n")
         assert len(connection.recv(65536, socket.MSG_WAITALL)) == 65536
     until(own_server, "flood ended: ConnectionResetError")
     assert own_server.end() == 0
