@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The stages of ./test, in order; sourced by it. A stage is a function that runs in a subshell of its own with set -e.
 . "$top/tools/building.sh"
-stages=(lint unit sanitizers python packages examples package)
+stages=(lint unit sanitizers python packages applications examples package)
 versions=(3.14 3.15)
 pytest_arguments=()
 
@@ -46,6 +46,17 @@ stage_packages() {
     export ALLCORES_PACKAGES ALLCORES_SUITES ALLCORES_SUITES_SHORT=1
     run_pytest "$version" "${folders[@]}" --durations 5
   done
+}
+
+# Applications of PyPI's frameworks over real sockets, on one Python (ALLCORES_PYTHON). The clients are from PyPI too, so
+# pytest runs in their environment; it finds plugins there that it is not to have.
+stage_applications() {
+  local python
+  python=$("$top/tools/packages" "$python_version" tests/applications)
+  set_up "$python_version"
+  say "pytest on Python $python_version: tests/applications"
+  PYTHONPATH=$top/python PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 "$python" -X faulthandler -m pytest "$top/tests/applications" \
+    --durations 5 "${pytest_arguments[@]}"
 }
 
 # Only on demand, as it takes long: all of packages' own tests that are chosen. Says how many passed.
