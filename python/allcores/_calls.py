@@ -34,6 +34,13 @@ def loads(data: bytes) -> Any:
     return found
 
 
+def callee(what: Any) -> Any:
+    """What a call is to run: source text for None, what bytes name (BY_NAME), else itself."""
+    if what is None:
+        return run_source
+    return loads(what) if type(what) is bytes else what
+
+
 def run_source(source: str) -> Any:
     """Run source text in this interpreter's __main__.
 

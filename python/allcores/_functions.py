@@ -154,9 +154,13 @@ def _is_global(obj: Any) -> bool:
     return found is obj
 
 
-class _Unpickler(_pickle.Unpickler):
-    def persistent_load(self, address: Any) -> Any:
-        return _core.frozen_at(address)
+def goes_by_name(obj: Any) -> bool:
+    """Whether a function, class or module goes by reference, as pickle does it."""
+    if isinstance(obj, types.ModuleType):
+        return False
+    if isinstance(obj, type) and obj.__module__ == "builtins":
+        return True
+    return _is_global(obj)
 
 
 def _settle_annotations(function: types.FunctionType) -> None:
@@ -172,14 +176,18 @@ def _settle_annotations(function: types.FunctionType) -> None:
         function.__annotations__ = text
 
 
-def _pickler(file: io.BytesIO) -> Any:
+_by_value: Any = None
+
+
+def by_value_pickler() -> Any:
+    """A class of picklers that write functions and classes by value where they have to."""
+    global _by_value
+    if _by_value is not None:
+        return _by_value
     import cloudpickle
     import cloudpickle.cloudpickle as inside
 
     class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
-        def persistent_id(self, obj: Any) -> int | None:
-            return _core.frozen_address(obj) or None
-
         def reducer_override(self, obj: Any) -> Any:
             if isinstance(obj, types.FunctionType) and not _is_global(obj):
                 _settle_annotations(obj)
@@ -190,9 +198,34 @@ def _pickler(file: io.BytesIO) -> Any:
                 and not is_importable(obj.__module__)
             ):
                 return inside._dynamic_class_reduce(obj)
+            if isinstance(obj, BaseException):
+                from allcores import _sending
+
+                return _sending.reduce_exception(obj)
+            if isinstance(obj, (io.IOBase, memoryview)):
+                # cloudpickle would make something else of it.
+                raise TypeError(f"cannot pickle {type(obj).__name__!r} object")
             return super().reducer_override(obj)
 
-    return Pickler(file, protocol=5)
+    _by_value = Pickler
+    return Pickler
+
+
+def _pickler(file: io.BytesIO) -> Any:
+    pickler = by_value_pickler()(file, 5)
+    pickler.persistent_id = _core.frozen_address
+    return pickler
+
+
+def _by_name(obj: Any) -> bytes | None:
+    if isinstance(obj, types.FunctionType | types.BuiltinFunctionType) and _is_global(obj):
+        return BY_NAME + f"{obj.__module__}:{obj.__qualname__}".encode("utf-8", "surrogatepass")
+    return None
+
+
+def callee(function: Any) -> Any:
+    """A function as _calls.callee() takes it: its name where that does, which is the quickest."""
+    return _by_name(function) or function
 
 
 def dumps(obj: Any) -> bytes:
@@ -200,8 +233,9 @@ def dumps(obj: Any) -> bytes:
 
     Raises TypeError for what can't cross; it names the variable of the function that is to blame.
     """
-    if isinstance(obj, types.FunctionType | types.BuiltinFunctionType) and _is_global(obj):
-        return BY_NAME + f"{obj.__module__}:{obj.__qualname__}".encode("utf-8", "surrogatepass")
+    named = _by_name(obj)
+    if named is not None:
+        return named
     file = io.BytesIO()
     try:
         _pickler(file).dump(obj)
@@ -210,13 +244,15 @@ def dumps(obj: Any) -> bytes:
             f"{_name(obj)} cannot go to another interpreter: nested too deeply"
         ) from None
     except Exception as error:
-        raise TypeError(_blame(obj, error, set())) from None
+        raise TypeError(blame(obj, error, set())) from None
     return file.getvalue()
 
 
 def loads(data: bytes) -> Any:
     """What was pickled by dumps(), in this interpreter. Called by _calls.loads()."""
-    return _Unpickler(io.BytesIO(data)).load()
+    unpickler: Any = _pickle.Unpickler(io.BytesIO(data))
+    unpickler.persistent_load = _core.frozen_at
+    return unpickler.load()
 
 
 def _name(obj: Any) -> str:
@@ -228,26 +264,28 @@ def _name(obj: Any) -> str:
     )
 
 
-def _crosses(obj: Any) -> Exception | None:
+def failure(obj: Any) -> Exception | None:
     try:
-        _pickler(io.BytesIO()).dump(obj)
+        pickler = by_value_pickler()(io.BytesIO(), 5)
+        pickler.persistent_id = _core._other_way
+        pickler.dump(obj)
     except Exception as error:
         return error
     return None
 
 
-def _blame(obj: Any, error: Exception, seen: set[int]) -> str:
+def blame(obj: Any, error: Exception, seen: set[int]) -> str:
     """Which variable of a function can't cross, in words."""
     seen.add(id(obj))
     if isinstance(obj, types.FunctionType):
         for variable, value in _variables(obj):
             if id(value) in seen:
                 continue
-            reason = _crosses(value)
+            reason = failure(value)
             if reason is None:
                 continue
             if isinstance(value, types.FunctionType):
-                return f"{_name(obj)} uses {variable}, and {_blame(value, reason, seen)}"
+                return f"{_name(obj)} uses {variable}, and {blame(value, reason, seen)}"
             return (
                 f"{_name(obj)} uses the variable {variable!r}, a {type_name(type(value))}, which "
                 f"cannot go to another interpreter ({reason}); make it inside the function, or "

@@ -52,13 +52,17 @@ class Interpreter:
         Source text runs in the interpreter's __main__, which keeps its variables from call to call.
         Text that is one expression gives its value, any other None.
 
-        Arguments and result may be None, bool, int, float, complex, str, bytes, tuples of these,
-        and frozen data. A function that can be imported goes by name, any other by value with
-        copies of the variables it uses.
+        Arguments and result are copied: built-in types with what they share among each other,
+        and whatever can be pickled. Frozen data and other Interpreters go as they are. Large bytes,
+        str, bytearray, array.array and NumPy arrays in a result that nobody else refers to are
+        handed over without a copy. A function or class that can be imported goes by name, any
+        other by value with copies of the variables it uses.
 
         Raises what the function raised, with the traceback of the other side as its cause;
         RemoteError when that can't be had here, or is no Exception (SystemExit, say); TypeError for
-        what can't cross; RuntimeError when the interpreter has ended.
+        what can't cross (an open file, a lock, a generator), with the place where it is, as in
+        "args[0]['users'][3].socket"; RuntimeError when the interpreter has ended. After a TypeError
+        about an argument nothing has run.
         """
         if isinstance(func_or_source, str):
             if args:
@@ -68,7 +72,7 @@ class Interpreter:
             raise TypeError(
                 f"call() needs a function or source text, not a {type(func_or_source).__name__}"
             )
-        return self._handle.call(_functions.dumps(func_or_source), args)
+        return self._handle.call(_functions.callee(func_or_source), args)
 
     def destroy(self, timeout: float = 10.0) -> bool:
         """End the interpreter; True when it ended properly.
@@ -96,4 +100,11 @@ class Interpreter:
         return f"<allcores.Interpreter {self.name!r} id={self.id}{state}>"
 
     def __reduce__(self) -> Any:
-        raise TypeError("an Interpreter cannot go to another interpreter or process")
+        # The handle goes to other interpreters by pointer, and nowhere else.
+        return _of, (self._handle,)
+
+
+def _of(handle: _core.InterpreterHandle) -> Interpreter:
+    made = Interpreter.__new__(Interpreter)
+    made._handle = handle
+    return made

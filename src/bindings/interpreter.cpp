@@ -13,8 +13,9 @@
 #include <thread>
 
 #include "bindings/module.h"
-#include "data/atoms.h"
 #include "data/guarded.h"
+#include "data/message.h"
+#include "data/message_types.h"
 #include "data/remote_error.h"
 #include "interpreter/attach.h"
 #include "interpreter/output.h"
@@ -37,8 +38,20 @@ constexpr milliseconds signal_poll{
     100};  // a signal may be handled on another thread, and then wakes nobody here
 constexpr milliseconds interrupted_wait{1000};  // for a call to heed KeyboardInterrupt
 
+// What the handles of one interpreter share, in whichever interpreters they are. With the last
+// nobody can call it any more: it ends when it has done what it was told.
+struct lease {
+    const std::shared_ptr<worker> target;
+    explicit lease(std::shared_ptr<worker> leased) : target(std::move(leased)) {}
+    lease(const lease&) = delete;
+    lease& operator=(const lease&) = delete;
+    ~lease() { target->retire(); }
+};
+
 struct handle {
-    PyObject_HEAD std::shared_ptr<worker> target;
+    PyObject_HEAD std::shared_ptr<lease> shared;
+
+    const std::shared_ptr<worker>& target() const { return shared->target; }
 };
 
 handle* as_handle(PyObject* self) {
@@ -52,7 +65,7 @@ struct call_state {
     enum class outcome { pending, dropped, returned, raised };
     // From pending once, to what counts: a call that was given up on may still come to its end.
     std::atomic<outcome> result = outcome::pending;
-    std::string value;
+    data::message value;
     data::remote_error error;
     completion done;
 
@@ -75,17 +88,15 @@ struct call_guard {
 };
 
 // In the callee's interpreter, with its GIL.
-void run_call(call_state& state, const std::string& callee, bool is_source,
-              const std::string& arguments) {
+void run_call(call_state& state, data::message& callee, data::message& arguments) {
     try {
         ref calls = checked(PyImport_ImportModule("allcores._calls"));
-        ref function = is_source
-                           ? checked(PyObject_GetAttrString(calls.get(), "run_source"))
-                           : checked(PyObject_CallMethod(calls.get(), "loads", "y#", callee.data(),
-                                                         static_cast<Py_ssize_t>(callee.size())));
-        ref values = data::decode_atoms(arguments);
+        ref callable = ref::steal(callee.decode());
+        ref function = checked(PyObject_CallMethod(calls.get(), "callee", "O", callable.get()));
+        ref values = ref::steal(arguments.decode());
         ref result = checked(PyObject_CallObject(function.get(), values.get()));
-        std::string value = data::encode_atoms(result.get(), "the result");
+        values = ref();
+        data::message value = data::message::encode_last(std::move(result), "result");
         worker::current()->settle();
         if (state.claim(call_state::outcome::returned)) state.value = std::move(value);
     } catch (...) {
@@ -145,32 +156,25 @@ void wait_for(worker& callee, call_state& state) {
     throw python_error();
 }
 
-// call(function: bytes | None, arguments: tuple): None means run_source.
+// call(function, arguments: tuple): the function as allcores._calls.callee() takes it.
 PyObject* handle_call(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
     return guarded([&]() -> ref {
         if (count != 2 || !PyTuple_CheckExact(arguments[1])) {
             PyErr_SetString(PyExc_TypeError, "call(function, arguments)");
             throw python_error();
         }
-        const auto callee = as_handle(self)->target;
+        const auto callee = as_handle(self)->target();
         if (worker::current() == callee.get()) {
             PyErr_SetString(PyExc_RuntimeError,
                             "an interpreter can't call itself and wait for that");
             throw python_error();
         }
-        const bool is_source = arguments[0] == Py_None;
-        std::string function;
-        if (!is_source) {
-            char* bytes;
-            Py_ssize_t size;
-            checked(PyBytes_AsStringAndSize(arguments[0], &bytes, &size));
-            function.assign(bytes, static_cast<std::size_t>(size));
-        }
         auto state = std::make_shared<call_state>();
         const bool posted = callee->post(
-            [guard = call_guard(state), function = std::move(function), is_source,
-             values = data::encode_arguments(arguments[1])] {
-                run_call(*guard.state, function, is_source, values);
+            [guard = call_guard(state),
+             function = data::message::encode(arguments[0], "the function"),
+             values = data::message::encode(arguments[1], "args")] mutable {
+                run_call(*guard.state, function, values);
             },
             [state] {
                 if (state->claim(call_state::outcome::dropped)) state->done.set();
@@ -182,7 +186,7 @@ PyObject* handle_call(PyObject* self, PyObject* const* arguments, Py_ssize_t cou
             refuse_ended(*callee);
         switch (result) {
             case call_state::outcome::returned:
-                return data::decode_atoms(state->value);
+                return ref::steal(state->value.decode());
             case call_state::outcome::raised:
                 state->error.raise();
                 throw python_error();
@@ -210,7 +214,7 @@ PyObject* handle_destroy(PyObject* self, PyObject* argument) {
             PyErr_SetString(PyExc_ValueError, "timeout must be a number of seconds, not negative");
             throw python_error();
         }
-        const auto target = as_handle(self)->target;
+        const auto target = as_handle(self)->target();
         const milliseconds patience(static_cast<std::int64_t>(std::min(seconds, 1e9) * 1000));
         worker::ending result;
         PyThreadState* saved = PyEval_SaveThread();
@@ -254,7 +258,7 @@ PyObject* handle_evaluate_attached(PyObject* self, PyObject* arguments) {
         int held;
         if (!PyArg_ParseTuple(arguments, "spp", &expression, &raw_thread, &held))
             throw python_error();
-        const auto target = as_handle(self)->target;
+        const auto target = as_handle(self)->target();
         std::int64_t value = 0;
         if (raw_thread) {
             const detached elsewhere;
@@ -278,23 +282,21 @@ PyObject* handle_evaluate_attached(PyObject* self, PyObject* arguments) {
 }
 
 PyObject* handle_id(PyObject* self, PyObject*) {
-    return PyLong_FromLongLong(as_handle(self)->target->id());
+    return PyLong_FromLongLong(as_handle(self)->target()->id());
 }
 
 PyObject* handle_name(PyObject* self, PyObject*) {
-    const std::string& name = as_handle(self)->target->name();
+    const std::string& name = as_handle(self)->target()->name();
     return PyUnicode_DecodeUTF8(name.data(), static_cast<Py_ssize_t>(name.size()), "surrogatepass");
 }
 
 PyObject* handle_is_alive(PyObject* self, PyObject*) {
-    return PyBool_FromLong(as_handle(self)->target->is_alive());
+    return PyBool_FromLong(as_handle(self)->target()->is_alive());
 }
 
 void handle_dealloc(PyObject* self) {
     PyTypeObject* type = Py_TYPE(self);
-    // Nobody can call it any more: it ends when it has done what it was told.
-    if (as_handle(self)->target) as_handle(self)->target->retire();
-    std::destroy_at(&as_handle(self)->target);
+    std::destroy_at(&as_handle(self)->shared);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -323,6 +325,17 @@ PyType_Spec handle_spec = {
     handle_slots,
 };
 
+// A handle crosses by pointer: another one for the same interpreter.
+constexpr data::pointer_type handle_crossing = {
+    [](PyObject* self) -> std::shared_ptr<void> { return as_handle(self)->shared; },
+    [](PyTypeObject* type, std::shared_ptr<void> state) -> PyObject* {
+        ref made = checked(PyType_GenericAlloc(type, 0));
+        std::construct_at(&as_handle(made.get())->shared,
+                          std::static_pointer_cast<lease>(std::move(state)));
+        return made.release();
+    },
+};
+
 // _create_interpreter(name: str, inherited: bytes)
 PyObject* create_interpreter(PyObject* module, PyObject* arguments) {
     return guarded([&]() -> ref {
@@ -338,10 +351,11 @@ PyObject* create_interpreter(PyObject* module, PyObject* arguments) {
         wanted.inherited.assign(inherited, static_cast<std::size_t>(inherited_size));
         ref type = checked(PyObject_GetAttrString(module, "InterpreterHandle"));
         ref made = checked(PyType_GenericAlloc(reinterpret_cast<PyTypeObject*>(type.get()), 0));
-        std::construct_at(&as_handle(made.get())->target);
+        std::construct_at(&as_handle(made.get())->shared);
         try {
             const detached elsewhere;
-            as_handle(made.get())->target = worker::create(std::move(wanted));
+            as_handle(made.get())->shared =
+                std::make_shared<lease>(worker::create(std::move(wanted)));
         } catch (const interpreter::creation_error& error) {
             PyErr_SetString(error.out_of_memory ? PyExc_MemoryError : PyExc_RuntimeError,
                             error.what());
@@ -435,6 +449,7 @@ int add_interpreter(PyObject* module) {
         checked(PyModule_AddFunctions(module, functions));
         ref type = checked(PyType_FromModuleAndSpec(module, &handle_spec, nullptr));
         checked(PyModule_AddType(module, reinterpret_cast<PyTypeObject*>(type.get())));
+        data::cross_by_pointer(reinterpret_cast<PyTypeObject*>(type.get()), &handle_crossing);
     });
 }
 

@@ -10,7 +10,7 @@ using add_part = int (*)(PyObject* module);
 constexpr add_part parts[] = {
     allcores::bindings::add_freeze,   allcores::bindings::add_interpreter,
     allcores::bindings::add_http,     allcores::bindings::add_image,
-    allcores::bindings::add_compiled,
+    allcores::bindings::add_compiled, allcores::bindings::add_message,
 };
 
 int execute(PyObject* module) {

@@ -12,5 +12,6 @@ int add_interpreter(PyObject* module);
 int add_http(PyObject* module);
 int add_image(PyObject* module);
 int add_compiled(PyObject* module);
+int add_message(PyObject* module);
 
 }  // namespace allcores::bindings

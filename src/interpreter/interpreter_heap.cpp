@@ -120,10 +120,7 @@ char* block_in(void* start) {
     return starts_a_page(reinterpret_cast<std::uintptr_t>(block)) ? block + 16 : block;
 }
 
-void* note(heap* owner, void* start) {
-    char* block = block_in(start);
-    header* at = header_of(block);
-    const bool moved = static_cast<void*>(at) != start;
+void enter_list(heap* owner, header* at, void* block, bool moved) {
     at->mark = (secret ^ reinterpret_cast<std::uintptr_t>(block)) | (moved ? 1 : 0);
     at->owner = owner;
     at->previous = nullptr;
@@ -131,20 +128,28 @@ void* note(heap* owner, void* start) {
     at->next = owner->blocks;
     if (at->next != nullptr) at->next->previous = at;
     owner->blocks = at;
+}
+
+void* note(heap* owner, void* start) {
+    char* block = block_in(start);
+    header* at = header_of(block);
+    enter_list(owner, at, block, static_cast<void*>(at) != start);
     return block;
+}
+
+void leave_list(header* at) {
+    const std::lock_guard lock(at->owner->mutex);
+    if (at->previous != nullptr) {
+        at->previous->next = at->next;
+    } else {
+        at->owner->blocks = at->next;
+    }
+    if (at->next != nullptr) at->next->previous = at->previous;
 }
 
 // Returns what malloc returned.
 void* forget(header* at) {
-    {
-        const std::lock_guard lock(at->owner->mutex);
-        if (at->previous != nullptr) {
-            at->previous->next = at->next;
-        } else {
-            at->owner->blocks = at->next;
-        }
-        if (at->next != nullptr) at->next->previous = at->previous;
-    }
+    leave_list(at);
     void* start = start_of(at);
     at->mark = 0;
     return start;
@@ -318,6 +323,20 @@ bool install() {
     return true;
 }
 
+// Those on their way, and those that came to the main interpreter. Never destroyed.
+heap& nobodys() {
+    static auto* of_nobody = new heap;
+    return *of_nobody;
+}
+
+void move_block(void* block, heap* to) noexcept {
+    if (state.load() != 1 || !is_noted(block)) return;
+    header* at = header_of(block);
+    const bool moved = (at->mark & 1) != 0;
+    leave_list(at);
+    enter_list(to != nullptr ? to : &nobodys(), at, block, moved);
+}
+
 }  // namespace
 
 bool memory_is_traced() noexcept {
@@ -334,6 +353,14 @@ bool watch_heaps() noexcept {
         if (lock.owns_lock() && state.load() == 0) state = install() ? 1 : -1;
     }
     return state.load() == 1;
+}
+
+void disown_block(void* block) noexcept {
+    move_block(block, nullptr);
+}
+
+void adopt_block(void* block) noexcept {
+    move_block(block, current_heap());
 }
 
 std::size_t release_heap(std::int64_t interpreter_id) noexcept {

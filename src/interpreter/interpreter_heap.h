@@ -27,6 +27,11 @@ bool watch_heaps() noexcept;
 // system. Returns its size in bytes. Without a GIL, once for each interpreter.
 std::size_t release_heap(std::int64_t interpreter_id) noexcept;
 
+// Large blocks that go from one interpreter to another (data/handed_memory.h): out of the current
+// interpreter's list, and into it. A block that is in none stays so. With its GIL.
+void disown_block(void* block) noexcept;
+void adopt_block(void* block) noexcept;
+
 // Whether tracemalloc is on. From any thread that has been in an interpreter.
 bool memory_is_traced() noexcept;
 

@@ -1,0 +1,241 @@
+"""What the message codec does not write itself, by pickle; and what is said of what can't cross.
+
+Called by src/data/message_pickle.cpp. All that one message has of such objects goes in one pickle
+(protocol 5), with buffers out of band: what they share among each other stays shared.
+"""
+
+from __future__ import annotations
+
+import _pickle
+import io
+import types
+
+from allcores import _core, _functions
+
+# Not from typing: its import costs every interpreter more than all of this package.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+
+class _ByValue(Exception):
+    """A function, class or module that the other side can't import: cloudpickle is needed."""
+
+
+class _Pickler(_pickle.Pickler):
+    """Without cloudpickle, which most messages don't need, and whose import costs 4 MiB."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, BaseException):
+            return reduce_exception(obj)
+        if isinstance(obj, (types.FunctionType, type, types.ModuleType)) and not (
+            _functions.goes_by_name(obj)
+        ):
+            raise _ByValue
+        return NotImplemented
+
+
+def pack(objects: list[Any], persistent_id: Callable[[Any], int | None]) -> list[Any]:
+    """The pickle of a list, and its buffers. Raises whatever the objects' own methods raise."""
+    try:
+        return _pack(_Pickler, objects, persistent_id)
+    except _ByValue:
+        return _pack(_functions.by_value_pickler(), objects, persistent_id)
+
+
+def _pack(pickler: Any, objects: list[Any], persistent_id: Any) -> list[Any]:
+    file = io.BytesIO()
+    buffers: list[Any] = []
+    one = pickler(file, 5, buffer_callback=buffers.append)
+    one.persistent_id = persistent_id
+    one.dump(objects)
+    return [file.getvalue(), [_content(buffer) for buffer in buffers]]
+
+
+def _content(buffer: Any) -> bytes | bytearray:
+    """A copy of a pickle.PickleBuffer's memory, which is handed over then."""
+    with buffer.raw() as raw:
+        return bytes(raw) if raw.readonly else bytearray(raw)
+
+
+def unpack(parts: list[Any]) -> Any:
+    """The list that pack() was given, made of its result and what persistent ids stand for."""
+    data, buffers, crossing = parts
+    unpickler: Any = _pickle.Unpickler(io.BytesIO(data), buffers=buffers)
+    unpickler.persistent_load = crossing.__getitem__
+    return unpickler.load()
+
+
+# Exceptions: pickle leaves out what they were raised from, and a traceback can't be pickled.
+
+
+def reduce_exception(error: BaseException) -> Any:
+    """For a pickler's reducer_override."""
+    parts = error.__reduce_ex__(5)
+    traceback = error.__traceback__
+    if not isinstance(parts, tuple) or not (
+        traceback or error.__cause__ or error.__context__ or error.__suppress_context__
+    ):
+        return parts
+    make, arguments, state, items, pairs, set_state = (*parts, None, None, None, None)[:6]
+    text = None
+    if traceback is not None:
+        from traceback import format_exception
+
+        text = "".join(format_exception(error))
+    links = (error.__cause__, error.__context__, error.__suppress_context__)
+    return make, arguments, (state, set_state, *links, text), items, pairs, restore_exception
+
+
+def restore_exception(error: BaseException, parts: tuple[Any, ...]) -> None:
+    """What reduce_exception() put aside; a traceback becomes the text at the root of the causes."""
+    state, set_state, cause, context, suppress, text = parts
+    if set_state is not None:
+        set_state(error, state)
+    elif state is not None:
+        error.__setstate__(state)
+    error.__cause__, error.__context__ = cause, context
+    error.__suppress_context__ = suppress
+    if text is None:
+        return
+    first, seen = error, {id(error)}
+    while first.__cause__ is not None and id(first.__cause__) not in seen:
+        if isinstance(first.__cause__, _functions.RemoteTraceback):
+            break
+        first = first.__cause__
+        seen.add(id(first))
+    first.__cause__ = _functions.RemoteTraceback(text)
+
+
+# What can't cross.
+
+
+def refusal(error: BaseException, root: Any, objects: list[Any], place: str) -> BaseException:
+    """The exception to raise instead of one that came out of pack()."""
+    if not isinstance(error, Exception) or isinstance(error, MemoryError):
+        return error
+    culprit, reason = objects[0], error
+    for obj in objects:
+        failure = _failure(obj)
+        if failure is not None:
+            culprit, reason = obj, failure
+            break
+    path = place + (_path_to(culprit, root) or "")
+    while True:
+        for step, child in _parts(culprit):
+            failure = _failure(child)
+            if failure is not None and len(path) < 1000:
+                path += step
+                culprit, reason = child, failure
+                break
+        else:
+            break
+    if isinstance(culprit, types.FunctionType):
+        text = _functions.blame(culprit, reason, set())
+    elif isinstance(reason, RecursionError):
+        text = f"{_a(culprit)} cannot go to another interpreter: it is nested too deeply"
+    else:
+        text = f"{_a(culprit)} cannot go to another interpreter; {_advice(culprit)}"
+    made = TypeError(f"{path}: {text}")
+    # What pickle says is of use where the class has a say in it.
+    made.__cause__ = None if type(reason) is TypeError else reason
+    return made
+
+
+def _failure(obj: Any) -> Exception | None:
+    try:
+        pack([obj], _core._other_way)
+    except Exception as error:
+        return error
+    return None
+
+
+def _path_to(wanted: Any, root: Any) -> str | None:
+    """Where in built-in containers an object is, as in "[0]['users']"."""
+    stack: list[tuple[Any, Any]] = [(root, None)]
+    seen: set[int] = set()
+    while stack:
+        obj, way = stack.pop()
+        if obj is wanted:
+            steps: list[str] = []
+            while way is not None:
+                way, step = way
+                steps.append(step)
+            if len(steps) > 40:
+                steps[20:-20] = ["..."]
+            return "".join(reversed(steps))
+        if id(obj) not in seen:
+            seen.add(id(obj))
+            stack += [(child, (way, step)) for step, child in reversed(_elements(obj))]
+    return None
+
+
+def _elements(obj: Any) -> list[tuple[str, Any]]:
+    if isinstance(obj, (tuple, list)):
+        return [(f"[{i}]", child) for i, child in enumerate(obj)]
+    if isinstance(obj, dict):
+        pairs = [(f"[{_short(key)}]", child) for key, child in obj.items()]
+        return pairs + [(f"'s key {_short(key)}", key) for key in obj]
+    if isinstance(obj, (set, frozenset)):
+        return [("'s element", child) for child in obj]
+    if isinstance(obj, slice):
+        return [(f".{name}", getattr(obj, name)) for name in ("start", "stop", "step")]
+    return []
+
+
+def _parts(obj: Any) -> list[tuple[str, Any]]:
+    """What an object of any class is made of, as far as its class does not hide it."""
+    if isinstance(obj, (type, types.ModuleType, types.FunctionType)):
+        return []
+    found = _elements(obj)
+    if isinstance(obj, BaseException):
+        found += [(f".args[{i}]", child) for i, child in enumerate(obj.args)]
+        found += [(".__cause__", obj.__cause__), (".__context__", obj.__context__)]
+    if isinstance(obj, types.MethodType):
+        found.append((".__self__", obj.__self__))
+    attributes = getattr(obj, "__dict__", None)
+    if isinstance(attributes, dict):
+        found += [(f".{name}", child) for name, child in attributes.items()]
+    for cls in type(obj).__mro__:
+        slots = cls.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else tuple(slots):
+            try:
+                found.append((f".{name}", getattr(obj, name)))
+            except Exception:  # not set, or a name that is mangled
+                continue
+    return [(step, child) for step, child in found if child is not None]
+
+
+def _short(key: Any) -> str:
+    try:
+        text = repr(key)
+    except Exception:
+        text = f"<{type(key).__name__}>"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _a(obj: Any) -> str:
+    return f"a {_functions.type_name(type(obj))}"
+
+
+def _advice(obj: Any) -> str:
+    """Which other way would do for what can't be sent."""
+    name = _functions.type_name(type(obj))
+    if isinstance(obj, io.IOBase):
+        return "pass its name, and open it there"
+    if name == "socket.socket":
+        return "pass its descriptor (socket.detach()), and make a socket of that there"
+    if isinstance(obj, memoryview):
+        return (
+            "pass bytes(...) of it to copy the memory, or allcores.freeze(bytes(...)) to share it"
+        )
+    if isinstance(obj, types.GeneratorType):
+        return "pass list(...) of what it yields"
+    if isinstance(obj, (types.CoroutineType, types.AsyncGeneratorType)):
+        return "pass the function and its arguments, and run it there"
+    if name.startswith(("_thread.", "threading.", "multiprocessing.")):
+        return "locks and threads work in one interpreter only: make it in the one that uses it"
+    if isinstance(obj, (types.FrameType, types.TracebackType)):
+        return "pass it as text (traceback.format_tb)"
+    return "pass the data it was made of, and make it there"

@@ -1,0 +1,291 @@
+#include "data/message_decoder.h"
+
+namespace allcores::data {
+
+decoder::frame& decoder::open(sort what, PyObject* made, PyObject** slots, std::size_t size) {
+    frame& opened = frames_.emplace_back();
+    opened.what = what;
+    opened.made = made;
+    opened.first = opened.next = slots;
+    opened.end = slots + size;
+    opened.number = number_;
+    return opened;
+}
+
+// Slots for what the container can't hold yet, null, and more memory behind them.
+PyObject** decoder::make_scratch(frame& open, std::size_t slots, std::size_t more_bytes) {
+    void* made = PyMem_RawCalloc(1, slots * sizeof(PyObject*) + more_bytes);
+    if (made == nullptr) throw std::bad_alloc();
+    open.scratch = made;
+    open.first = open.next = static_cast<PyObject**>(made);
+    open.end = open.first + slots;
+    open.places = reinterpret_cast<char*>(open.end);
+    return open.first;
+}
+
+namespace {
+
+constexpr std::size_t most_kept = 1 << 14;
+
+void track(PyObject* object) {
+    if (PyObject_IS_GC(object) && !PyObject_GC_IsTracked(object)) PyObject_GC_Track(object);
+}
+
+}  // namespace
+
+void decoder::careful(PyObject* made) {
+    if (!body_->runs_code) return;
+    if (PyObject_IS_GC(made) && PyObject_GC_IsTracked(made)) PyObject_GC_UnTrack(made);
+    careful_.push_back(ref::borrow(made));
+}
+
+void decoder::next_chunk() {
+    memory::message_chunk* done = body_->chunks;
+    body_->chunks = done->next;
+    memory::give_message_chunk(done);
+    next_ = body_->chunks->bytes();
+}
+
+// Makes elements of the last frame until one of them opens a frame of its own (true) or all are
+// there (false).
+bool decoder::advance() {
+    frame& here = frames_.back();  // good until a frame is opened
+    PyObject** slot = here.next;
+    PyObject** const end = here.end;
+    while (slot != end) {
+        const tag what = take<tag>();
+        PyObject* made = nullptr;
+        switch (what) {
+            case tag::next_chunk:
+                next_chunk();
+                continue;
+            case tag::mark:
+                number_ = static_cast<std::int64_t>(memo_.size());
+                memo_.push_back(nullptr);
+                continue;
+            case tag::again:
+                made = Py_NewRef(memo_[take<std::uint32_t>()]);
+                break;
+            case tag::settled:
+                made = take<PyObject*>();
+                break;
+            case tag::none:
+                made = Py_None;
+                break;
+            case tag::yes:
+                made = Py_True;
+                break;
+            case tag::no:
+                made = Py_False;
+                break;
+            case tag::int_1:
+                made = PyLong_FromLong(take<std::int8_t>());
+                break;
+            case tag::int_4:
+                made = PyLong_FromLong(take<std::int32_t>());
+                break;
+            case tag::floating:
+                made = PyFloat_FromDouble(take<double>());
+                break;
+            case tag::ascii:
+                made = ascii();
+                break;
+            case tag::ints_4: {
+                const auto count = take<std::uint32_t>();
+                here.next = slot;
+                for (std::uint32_t i = 0; i < count; i++) {
+                    *slot = PyLong_FromLong(take<std::int32_t>());
+                    if (*slot++ == nullptr) [[unlikely]]
+                        throw python_error();
+                }
+                continue;
+            }
+            case tag::ints_8: {
+                const auto count = take<std::uint32_t>();
+                for (std::uint32_t i = 0; i < count; i++) {
+                    *slot = PyLong_FromLongLong(take<long long>());
+                    if (*slot++ == nullptr) [[unlikely]]
+                        throw python_error();
+                }
+                continue;
+            }
+            case tag::floats: {
+                const auto count = take<std::uint32_t>();
+                for (std::uint32_t i = 0; i < count; i++) {
+                    *slot = PyFloat_FromDouble(take<double>());
+                    if (*slot++ == nullptr) [[unlikely]]
+                        throw python_error();
+                }
+                continue;
+            }
+            case tag::tuple_1:
+            case tag::tuple:
+            case tag::list:
+            case tag::dict_table:
+            case tag::dict_pairs:
+            case tag::set_table:
+            case tag::set_items:
+            case tag::slice:
+            case tag::range:
+            case tag::time:
+            case tag::datetime:
+            case tag::timezone: {
+                here.next = slot + 1;
+                const std::size_t depth = frames_.size();
+                made = open_container(what);
+                if (frames_.size() == depth) break;  // made at once
+                // (`here` may be gone.)
+                *slot = made;
+                if (made != nullptr && number_ >= 0)
+                    memo_[static_cast<std::size_t>(number_)] = made;
+                number_ = -1;
+                return true;
+            }
+            default:
+                made = atom(what);
+        }
+        if (made == nullptr) [[unlikely]]
+            throw python_error();
+        if (number_ >= 0) {
+            memo_[static_cast<std::size_t>(number_)] = made;
+            number_ = -1;
+        }
+        *slot++ = made;
+    }
+    here.next = slot;
+    return false;
+}
+
+// What could be made only now takes its place in the parent, the last frame now, and in the memo.
+void decoder::deliver(PyObject* made) {
+    if (made == nullptr) throw python_error();
+    frame& done = frames_.back();
+    frame& parent = frames_[frames_.size() - 2];
+    parent.next[-1] = made;
+    done.made = made;
+    if (done.number >= 0) memo_[static_cast<std::size_t>(done.number)] = made;
+}
+
+// The last frame's elements are all there.
+void decoder::finish() {
+    frame& done = frames_.back();
+    switch (done.what) {
+        case sort::root:
+        case sort::list:
+        case sort::slice:
+            break;
+        case sort::tuple:
+            finish_tuple(done);
+            break;
+        case sort::dict_table:
+            finish_dict_table(done);
+            break;
+        case sort::dict_general:
+            finish_dict_general(done);
+            break;
+        case sort::dict_pairs:
+            finish_dict_pairs(done);
+            break;
+        case sort::set_table:
+            finish_set_table(done);
+            break;
+        case sort::set_items:
+            for (PyObject** each = done.first; each != done.end; each++)
+                checked(PySet_Add(done.made, *each));
+            break;
+        case sort::range:
+            deliver(PyObject_CallFunctionObjArgs(reinterpret_cast<PyObject*>(&PyRange_Type),
+                                                 done.first[0], done.first[1], done.first[2],
+                                                 nullptr));
+            break;
+        case sort::time:
+        case sort::datetime:
+            deliver(clock(done, done.first[0]));
+            break;
+        case sort::timezone:
+            deliver(timezone(done.first[0], done.flag != 0 ? done.first[1] : nullptr));
+            break;
+    }
+    release(done);
+    frames_.pop_back();
+}
+
+// Of a frame's own memory, what is left.
+void decoder::release(frame& done) noexcept {
+    if (done.scratch == nullptr && done.table == nullptr) return;
+    // In a message that runs code a key may have been dropped for an equal one, and be met again.
+    const bool keep = body_->runs_code && done.next == done.end;
+    for (PyObject** each = done.first; each != done.end; each++) {
+        if (*each == nullptr) continue;
+        ref last = ref::steal(*each);
+        try {
+            if (keep) kept_.push_back(std::move(last));
+        } catch (const std::bad_alloc&) {
+        }
+    }
+    PyMem_RawFree(std::exchange(done.scratch, nullptr));
+    PyMem_Free(std::exchange(done.table, nullptr));
+}
+
+// What was made of a message that can't be made whole: it may hold cycles, so the GC has to know
+// all of it.
+void decoder::abandon() noexcept {
+    for (frame& each : frames_) release(each);
+    frames_.clear();
+}
+
+PyObject* decoder::run(message::body& body) {
+    struct at_end {
+        decoder& self;
+        ~at_end() { self.reset(); }
+    } cleared{*this};
+    busy_ = true;
+    body_ = &body;
+    if (body.needs != 0) classes_ = &import_known(body.needs);
+    if (body.pickled) unpickled_ = unpickle(std::move(body.pickled));
+    memo_.reserve(body.marks);
+    next_ = body.chunks != nullptr ? body.chunks->bytes() : body.small_bytes();
+    PyObject* root = nullptr;
+    open(sort::root, nullptr, &root, 1);
+    try {
+        while (!frames_.empty()) {
+            if (!advance()) finish();
+        }
+    } catch (...) {
+        PyObject* raised = PyErr_GetRaisedException();
+        abandon();
+        for (const ref& each : careful_) track(each.get());
+        kept_.clear();
+        careful_.clear();
+        Py_XDECREF(root);
+        PyErr_SetRaisedException(raised);
+        throw;
+    }
+    for (const ref& each : careful_) track(each.get());
+    return root;
+}
+
+void decoder::reset() noexcept {
+    frames_.clear();
+    memo_.clear();
+    if (memo_.capacity() > most_kept) memo_.shrink_to_fit();
+    kept_.clear();
+    careful_.clear();
+    unpickled_ = ref();
+    number_ = -1;
+    body_ = nullptr;
+    busy_ = false;
+}
+
+PyObject* message::decode() {
+    message taken = std::move(*this);
+    if (!taken) {
+        PyErr_SetString(PyExc_SystemError, "allcores: a message was received twice");
+        throw python_error();
+    }
+    thread_local decoder usual;
+    if (!usual.is_busy()) return usual.run(*taken.body_);
+    return decoder().run(*taken.body_);
+}
+
+}  // namespace allcores::data

@@ -1,0 +1,194 @@
+#include "data/message_encoder.h"
+
+namespace allcores::data {
+
+void encoder::open(PyObject** items, std::size_t size, bool owned, PyObject** scratch) {
+    frames_.push_back({items, items + size, scratch, owned});
+}
+
+// Writes values of the last frame until one of them opens a frame of its own (true) or all are
+// written (false).
+bool encoder::advance() {
+    constexpr std::ptrdiff_t ahead = 8, run = 3;
+    frame& here = frames_.back();  // good until a frame is opened
+    PyObject** next = here.next;
+    PyObject** const end = here.end;
+    const bool owned = here.owned;
+    while (next != end) {
+        PyObject** const slot = next++;
+        PyObject* const object = *slot;
+        PyTypeObject* const type = Py_TYPE(object);
+        if (end - next > ahead) __builtin_prefetch(next[ahead]);
+        if (type == &PyUnicode_Type) {
+            if (crosses_as_it_is(object)) {
+                out_.put(tag::settled, object);
+            } else if (!is_known(object)) {
+                put_text(slot, owned);
+            }
+            continue;
+        }
+        if (type == &PyLong_Type) {
+            if (end - next >= run && Py_TYPE(next[run - 1]) == &PyLong_Type &&
+                Py_TYPE(next[0]) == &PyLong_Type && Py_TYPE(next[1]) == &PyLong_Type) {
+                PyObject** after = put_ints(slot, end);
+                if (after != slot) {
+                    next = after;
+                    continue;
+                }
+            }
+            put_int(object);
+            continue;
+        }
+        if (type == &PyFloat_Type) {
+            if (end - next >= run && Py_TYPE(next[run - 1]) == &PyFloat_Type) {
+                next = put_floats(slot, end);
+            } else {
+                out_.put(tag::floating, PyFloat_AS_DOUBLE(object));
+            }
+            continue;
+        }
+        if (object == Py_None) {
+            out_.put(tag::none);
+            continue;
+        }
+        if (type == &PyBool_Type) {
+            out_.put(object == Py_True ? tag::yes : tag::no);
+            continue;
+        }
+        if (crosses_as_it_is(object)) {
+            out_.put(tag::settled, object);
+            continue;
+        }
+        if (type == &PyComplex_Type) {
+            out_.put(tag::complex, reinterpret_cast<PyComplexObject*>(object)->cval);
+            continue;
+        }
+        if (is_known(object)) continue;
+        const bool own = owned && Py_REFCNT(object) == 1;
+        here.next = next;
+        if (type == &PyTuple_Type) {
+            const auto size = static_cast<std::size_t>(PyTuple_GET_SIZE(object));
+            if (size < 256) {
+                out_.put(tag::tuple_1, static_cast<std::uint8_t>(size));
+            } else {
+                out_.put(tag::tuple, size);
+            }
+            open(reinterpret_cast<PyTupleObject*>(object)->ob_item, size, own);
+            return true;
+        }
+        if (type == &PyDict_Type) {
+            open_dict(object, own);
+            return true;
+        }
+        if (type == &PyList_Type) {
+            const auto size = static_cast<std::size_t>(PyList_GET_SIZE(object));
+            out_.put(tag::list, size);
+            open(reinterpret_cast<PyListObject*>(object)->ob_item, size, own);
+            return true;
+        }
+        if (type == &PyBytes_Type) {
+            put_bytes(slot, owned);
+            continue;
+        }
+        if (place_other(object, own)) return true;
+    }
+    here.next = next;
+    return false;
+}
+
+void encoder::walk(PyObject** root, bool owned) {
+    open(root, 1, owned);
+    while (!frames_.empty()) {
+        if (advance()) continue;
+        PyMem_RawFree(frames_.back().scratch);
+        frames_.pop_back();
+    }
+}
+
+void encoder::reset() noexcept {
+    for (const frame& each : frames_) PyMem_RawFree(each.scratch);
+    frames_.clear();
+    for (const handed_block& each : blocks_) data::drop(each.memory);
+    blocks_.clear();
+    pointers_.clear();
+    kept_.clear();
+    put_aside_ = ref();
+    pickled_ = message();
+    needs_ = 0;
+    runs_code_ = false;
+    out_.rewind();
+    memo_.clear();
+    busy_ = false;
+}
+
+message encoder::run(PyObject** root, bool owned, const char* place) {
+    struct at_end {
+        encoder& self;
+        ~at_end() { self.reset(); }
+    } cleared{*this};
+    busy_ = true;
+    walk(root, owned);
+    if (put_aside_) pickle(*root, place);
+    const std::size_t bytes = out_.bytes();
+    const bool small = bytes <= message::most_small && out_.only_chunk() != nullptr;
+    void* memory = std::malloc(sizeof(message::body) + (small ? bytes : 0));
+    if (memory == nullptr) throw std::bad_alloc();
+    message made(new (memory) message::body);
+    made.body_->bytes = bytes;
+    if (small) {
+        std::memcpy(made.body_->small_bytes(), out_.only_chunk(), bytes);
+    } else {
+        made.body_->chunks = out_.take();
+    }
+    made.body_->needs = needs_;
+    made.body_->marks = memo_.size();
+    made.body_->runs_code = runs_code_;
+    made.body_->blocks.swap(blocks_);
+    made.body_->pointers.swap(pointers_);
+    made.body_->pickled = std::move(pickled_);
+    return made;
+}
+
+namespace {
+
+// Encoding may run Python code at its end, which may encode something else.
+message run_encoder(PyObject** root, bool owned, const char* place) {
+    thread_local encoder usual;
+    if (!usual.is_busy()) return usual.run(root, owned, place);
+    return encoder().run(root, owned, place);
+}
+
+}  // namespace
+
+message message::encode(PyObject* object, const char* place) {
+    // One reference of our own: an object that is on loan from a cycle that it is in may have only
+    // one, and is met again.
+    ref held = ref::borrow(object);
+    PyObject* slot = object;
+    return run_encoder(&slot, false, place);
+}
+
+message message::encode_last(ref object, const char* place) {
+    PyObject* slot = object.release();
+    struct at_end {
+        PyObject*& last;
+        ~at_end() { Py_DECREF(last); }
+    } released{slot};
+    return run_encoder(&slot, Py_REFCNT(slot) == 1, place);
+}
+
+void message::drop() noexcept {
+    if (body_ == nullptr) return;
+    body_->~body();
+    std::free(body_);
+    body_ = nullptr;
+}
+
+std::size_t message::size() const noexcept {
+    if (body_ == nullptr) return 0;
+    std::size_t total = sizeof(body) + body_->bytes + body_->pickled.size();
+    for (const handed_block& each : body_->blocks) total += static_cast<std::size_t>(each.bytes);
+    return total;
+}
+
+}  // namespace allcores::data

@@ -1,0 +1,104 @@
+// One message being written. Values are written one after the other by an explicit stack of frames,
+// so nesting has no limit but memory. No Python code runs meanwhile, so the GIL stays held and
+// borrowed pointers stay good: what needs Python code to be written is put aside and pickled at the
+// end, all of it together.
+//
+// For src/data/message* only; include it before anything that includes Python.h. One object for
+// each thread, used again, with its GIL.
+#pragma once
+#include "data/frozen_layout.h"
+// After CPython's internal headers:
+#include <vector>
+
+#include "data/guarded.h"
+#include "data/message_body.h"
+#include "data/message_memo.h"
+#include "data/message_writer.h"
+
+namespace allcores::data {
+
+class encoder {
+ public:
+    // `root` is where the object is: None is put there if it changes hands as a whole.
+    message run(PyObject** root, bool owned, const char* place);
+
+    bool is_busy() const { return busy_; }
+
+ private:
+    // Values in a row: a container's own storage, or a copy of what is not in a row there.
+    struct frame {
+        PyObject** next;
+        PyObject** end;
+        PyObject** scratch;  // owned; null: it is the container's storage
+        bool owned;          // nobody else refers to what they are in
+    };
+
+    void walk(PyObject** root, bool owned);
+    bool advance();
+    void reset() noexcept;
+
+    // Whether the object has been written already, and then writes that; else it has a number from
+    // now on, if others may refer to it.
+    bool is_known(PyObject* object) {
+        if (Py_REFCNT(object) == 1) return false;
+        const std::int64_t number = memo_.number_of(object);
+        if (number < 0) {
+            out_.put(tag::mark);
+            return false;
+        }
+        out_.put(tag::again, static_cast<std::uint32_t>(number));
+        return true;
+    }
+
+    void open(PyObject** items, std::size_t size, bool owned, PyObject** scratch = nullptr);
+
+    // Of message_encode_atoms.cpp. The ones that take a slot may take the object out of it.
+    void put_int(PyObject* object);
+    PyObject** put_ints(PyObject** from, PyObject** end);
+    PyObject** put_floats(PyObject** from, PyObject** end);
+    void put_text(PyObject** slot, bool owned);
+    void put_bytes(PyObject** slot, bool owned);
+    void put_bytearray(PyObject* object, bool owned);
+    bool put_block(PyObject** slot, std::size_t bytes, bool owned);
+
+    // Of message_encode_containers.cpp.
+    void open_dict(PyObject* dict, bool owned);
+    void open_dict_pairs(PyObject* dict);
+    void open_set(PyObject* set);
+
+    // Of message_encode_known.cpp. True when they have opened a frame.
+    bool place_other(PyObject* object, bool owned);
+    bool place_known(PyObject* object, known which, bool owned);
+    bool place_clock(PyObject* object, tag what, const void* data, std::size_t bytes, int fold,
+                     PyObject* zone);
+    bool place_timezone(PyObject* object);
+    void put_decimal(PyObject* object);
+    void put_uuid(PyObject* object);
+    void put_array(PyObject* object, bool owned);
+
+    // Of message_pickle.cpp.
+    void pickle(PyObject* root, const char* place);
+
+    message_writer out_;
+    message_memo memo_;
+    std::vector<frame> frames_;
+    std::vector<handed_block> blocks_;
+    std::vector<pointed> pointers_;
+    std::vector<ref> kept_;  // made on the way; frames may point into them
+    ref put_aside_;          // a list: what is to be pickled
+    message pickled_;
+    std::uint32_t needs_ = 0;
+    bool runs_code_ = false;
+    bool busy_ = false;
+};
+
+// Whether an object is the same in every interpreter: one of CPython's static ones, or frozen.
+inline bool crosses_as_it_is(PyObject* object) {
+    return _Py_IsStaticImmortal(object) && is_settled(object);
+}
+
+// Whether a key's hash and what it is equal to are the same in every interpreter, so that a table
+// which it is in may be copied as it is.
+bool is_stable_key(PyObject* key, int depth = 0);
+
+}  // namespace allcores::data
