@@ -98,7 +98,7 @@ def difference(left: Any, right: Any) -> str:
         one, other = stack.pop()
         if type(one) is not type(other):
             return f"{type(one)} and {type(other)}"
-        if isinstance(one, ATOMS) or isinstance(one, enum.Enum):
+        if isinstance(one, (*ATOMS, enum.Enum)):
             if one is not other and _atom(one) != _atom(other):
                 return f"{one!r:.80} and {other!r:.80}"
             continue

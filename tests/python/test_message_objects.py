@@ -164,7 +164,7 @@ def test_exception_groups_and_contexts():
         try:
             raise KeyError("first")
         except KeyError:
-            raise ExceptionGroup("several", [ValueError(1), OSError(2, "no such")])
+            raise ExceptionGroup("several", [ValueError(1), OSError(2, "no such")])  # noqa: B904
     except ExceptionGroup as error:
         group = _send_copy(error)
     assert type(group.exceptions[1]) is FileNotFoundError
