@@ -184,11 +184,30 @@ def by_value_pickler() -> Any:
     global _by_value
     if _by_value is not None:
         return _by_value
+    import copyreg
+
     import cloudpickle
     import cloudpickle.cloudpickle as inside
 
+    def refuse(obj: Any) -> Any:
+        raise TypeError(f"cannot pickle {type(obj).__name__!r} object")
+
+    of_cloudpickle = dict(cloudpickle.Pickler._dispatch_table)
+    refused = {io.TextIOWrapper: refuse, memoryview: refuse}  # it makes something else of these
+
     class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
-        def reducer_override(self, obj: Any) -> Any:
+        def dump(self, obj: Any) -> None:
+            # A Python function that is called for each object would take longer than all else: the
+            # table is a dict (not cloudpickle's ChainMap), and reduce_special is called for
+            # functions, classes, modules and exceptions only.
+            self.dispatch_table = copyreg.dispatch_table | of_cloudpickle | refused
+            self.reducer_override = _core._reducer(self.reduce_special)
+            try:
+                super().dump(obj)
+            finally:
+                del self.reducer_override
+
+        def reduce_special(self, obj: Any) -> Any:
             if isinstance(obj, types.FunctionType) and not _is_global(obj):
                 _settle_annotations(obj)
                 return self._dynamic_function_reduce(obj)
@@ -202,10 +221,7 @@ def by_value_pickler() -> Any:
                 from allcores import _sending
 
                 return _sending.reduce_exception(obj)
-            if isinstance(obj, (io.IOBase, memoryview)):
-                # cloudpickle would make something else of it.
-                raise TypeError(f"cannot pickle {type(obj).__name__!r} object")
-            return super().reducer_override(obj)
+            return cloudpickle.Pickler.reducer_override(self, obj)
 
     _by_value = Pickler
     return Pickler

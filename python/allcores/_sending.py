@@ -23,17 +23,19 @@ class _ByValue(Exception):
     """A function, class or module that the other side can't import: cloudpickle is needed."""
 
 
+def _reduce_special(obj: Any) -> Any:
+    if isinstance(obj, BaseException):
+        return reduce_exception(obj)
+    if _functions.goes_by_name(obj):
+        return NotImplemented
+    raise _ByValue
+
+
 class _Pickler(_pickle.Pickler):
     """Without cloudpickle, which most messages don't need, and whose import costs 4 MiB."""
 
-    def reducer_override(self, obj: Any) -> Any:
-        if isinstance(obj, BaseException):
-            return reduce_exception(obj)
-        if isinstance(obj, (types.FunctionType, type, types.ModuleType)) and not (
-            _functions.goes_by_name(obj)
-        ):
-            raise _ByValue
-        return NotImplemented
+    # Called for functions, classes, modules and exceptions only.
+    reducer_override: Any = _core._reducer(_reduce_special)
 
 
 def pack(objects: list[Any], persistent_id: Callable[[Any], int | None]) -> list[Any]:
@@ -133,7 +135,7 @@ def refusal(error: BaseException, root: Any, objects: list[Any], place: str) -> 
             break
     if isinstance(culprit, types.FunctionType):
         text = _functions.blame(culprit, reason, set())
-    elif isinstance(reason, RecursionError):
+    elif isinstance(reason, RecursionError) or isinstance(reason.__cause__, RecursionError):
         text = f"{_a(culprit)} cannot go to another interpreter: it is nested too deeply"
     else:
         text = f"{_a(culprit)} cannot go to another interpreter; {_advice(culprit)}"

@@ -26,21 +26,6 @@ data::message& held(PyObject* self) {
     return reinterpret_cast<message_object*>(self)->held;
 }
 
-PyObject* message_new(PyTypeObject* type, PyObject* arguments, PyObject* keywords) {
-    return guarded([&]() -> ref {
-        PyObject* value = nullptr;
-        if ((keywords != nullptr && PyDict_GET_SIZE(keywords) != 0) ||
-            !PyArg_ParseTuple(arguments, "O", &value)) {
-            if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "_Message(value)");
-            throw python_error();
-        }
-        ref made = checked(type->tp_alloc(type, 0));
-        std::construct_at(&held(made.get()));
-        held(made.get()) = data::message::encode(value);
-        return made;
-    });
-}
-
 PyObject* message_decode(PyObject* self, PyObject*) {
     return guarded([&] { return held(self).decode(); });
 }
@@ -63,7 +48,6 @@ PyMethodDef message_methods[] = {
 };
 
 PyType_Slot message_slots[] = {
-    {Py_tp_new, reinterpret_cast<void*>(message_new)},
     {Py_tp_dealloc, reinterpret_cast<void*>(message_dealloc)},
     {Py_tp_methods, message_methods},
     {0, nullptr},
@@ -73,9 +57,21 @@ PyType_Spec message_spec = {
     "allcores._core._Message",
     sizeof(message_object),
     0,
-    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
     message_slots,
 };
+
+// _encode(obj) -> _Message, by the type that the function has as its self.
+PyObject* encode(PyObject* type, PyObject* value) {
+    return guarded([&]() -> ref {
+        auto* message_type = reinterpret_cast<PyTypeObject*>(type);
+        ref made = checked(message_type->tp_alloc(message_type, 0));
+        std::construct_at(&held(made.get()), data::message::encode(value));
+        return made;
+    });
+}
+
+PyMethodDef encode_definition = {"_encode", encode, METH_O, nullptr};
 
 PyObject* send_copy(PyObject*, PyObject* object) {
     return guarded([&] { return data::message::encode(object).decode(); });
@@ -99,7 +95,24 @@ PyObject* other_way(PyObject*, PyObject* object) {
     return guarded([&] { return Py_NewRef(data::has_other_way(object) ? Py_True : Py_None); });
 }
 
+// A pickler's reducer_override that leaves all but functions, classes, modules and exceptions to
+// pickle itself, without a call of a Python function for each object.
+PyObject* reduce(PyObject* special, PyObject* object) {
+    if (PyType_Check(object) || PyFunction_Check(object) || PyModule_Check(object) ||
+        PyExceptionInstance_Check(object)) {
+        return PyObject_CallOneArg(special, object);
+    }
+    return Py_NewRef(Py_NotImplemented);
+}
+
+PyMethodDef reduce_definition = {"reducer_override", reduce, METH_O, nullptr};
+
+PyObject* reducer(PyObject*, PyObject* special) {
+    return PyCFunction_New(&reduce_definition, special);
+}
+
 PyMethodDef methods[] = {
+    {"_reducer", reducer, METH_O, nullptr},
     {"_other_way", other_way, METH_O, nullptr},
     {"_send_copy", send_copy, METH_O, nullptr},
     {"_send_last", send_last, METH_O, nullptr},
@@ -114,6 +127,8 @@ int add_message(PyObject* module) {
         interpreter::cache_arenas();
         ref type = checked(PyType_FromModuleAndSpec(module, &message_spec, nullptr));
         checked(PyModule_AddType(module, reinterpret_cast<PyTypeObject*>(type.get())));
+        ref function = checked(PyCFunction_New(&encode_definition, type.get()));
+        checked(PyModule_AddObjectRef(module, "_encode", function.get()));
         return PyModule_AddFunctions(module, methods);
     });
 }

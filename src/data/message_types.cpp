@@ -104,7 +104,9 @@ const pointer_type* pointer_type_of(PyTypeObject* type) {
 }
 
 bool has_other_way(PyObject* object) {
-    return is_frozen_object(object) || pointer_type_of(Py_TYPE(object)) != nullptr;
+    if (is_frozen_object(object)) return true;
+    PyTypeObject* type = Py_TYPE(object);
+    return PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE) && pointer_type_of(type) != nullptr;
 }
 
 PyTypeObject* class_for(const pointer_type* how) {

@@ -98,7 +98,7 @@ def test_a_full_run_fills_in_the_page(
     assert {"**Reading**", "| short | 1.50 |"} <= set(lines) and "old" not in lines
 
 
-@pytest.mark.parametrize("script", ["http", "uneven.py", "extensions.py"])
+@pytest.mark.parametrize("script", ["http", "uneven.py", "extensions.py", "messages.py"])
 def test_the_command_lines_explain_themselves(script: str) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "error", str(BENCHMARKS / script), "--help"],

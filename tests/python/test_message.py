@@ -13,7 +13,7 @@ import pytest
 from message_values import Angry, Color, Key, Point, Slotted, User, depth_of, difference, nested
 
 import allcores
-from allcores._core import _Message, _send_copy, _send_last
+from allcores._core import _encode, _send_copy, _send_last
 
 HOUR = dt.timedelta(hours=1)
 
@@ -233,7 +233,7 @@ def test_what_is_whole_is_tracked_by_the_garbage_collector():
 
 
 def test_a_message_is_received_once():
-    message = _Message([1, 2])
+    message = _encode([1, 2])
     assert message.size() > 0
     assert message.decode() == [1, 2]
     assert message.size() == 0

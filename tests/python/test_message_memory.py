@@ -13,7 +13,7 @@ from freeze_values import run_alone
 from message_values import Angry, Key, Slotted, User
 
 import allcores
-from allcores._core import _Message, _send_copy, _send_last
+from allcores._core import _encode, _send_copy, _send_last
 
 KINDS = {
     "atoms": lambda: [1, 2**40, 10**50, 1.5, 2j, "text", "é" * 300, b"bytes", None, True],
@@ -61,7 +61,7 @@ def test_nothing_leaks(kind):
     value = KINDS[kind]()
     assert growth(lambda: _send_copy(value)) < 100
     assert growth(lambda: _send_last([KINDS[kind]()])) < 100
-    assert growth(lambda: _Message(value)) < 100  # dropped undecoded
+    assert growth(lambda: _encode(value)) < 100  # dropped undecoded
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -70,7 +70,7 @@ def test_the_senders_objects_keep_their_counts(kind):
     before = [sys.getrefcount(each) for each in [value, *value]]
     for _ in range(3):
         _send_copy(value)
-    _Message(value)
+    _encode(value)
     gc.collect()
     assert [sys.getrefcount(each) for each in [value, *value]] == before
 
@@ -254,15 +254,15 @@ def test_without_cpythons_own_allocator_all_is_copied():
 def test_while_memory_is_traced_all_is_copied():
     run_alone("""
         import tracemalloc
-        from allcores._core import _Message, _send_last
-        early = _Message([b"e" * 100_000, bytearray(100_000)])
+        from allcores._core import _encode, _send_last
+        early = _encode([b"e" * 100_000, bytearray(100_000)])
         tracemalloc.start()
         only = [b"x" * 100_000]
         where = id(only[0])
         result = _send_last(only)
         assert result == b"x" * 100_000
         assert early.decode() == [b"e" * 100_000, bytearray(100_000)]
-        late = _Message([b"e" * 100_000, bytearray(100_000)])
+        late = _encode([b"e" * 100_000, bytearray(100_000)])
         tracemalloc.stop()
         assert late.decode() == [b"e" * 100_000, bytearray(100_000)]
     """)
@@ -271,7 +271,7 @@ def test_while_memory_is_traced_all_is_copied():
 def test_out_of_memory():
     run_alone("""
         import resource
-        from allcores._core import _send_copy, _Message
+        from allcores._core import _encode, _send_copy
         values = [list(range(1000, 3_000_000)), [str(i) for i in range(1_000_000)],
                   b"x" * (100 << 20), {i: str(i) for i in range(1_000_000)}, [bytearray(100 << 20)]]
         used = int(open("/proc/self/statm").read().split()[5]) * 4096
