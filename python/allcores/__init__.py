@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from allcores._cpus import cpu_count
     from allcores._functions import RemoteError
     from allcores._interpreter import Interpreter
+    from allcores._names import frozen
     from allcores._serve import ServeError, serve
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "__version__",
     "cpu_count",
     "freeze",
+    "frozen",
     "is_frozen",
     "serve",
     "thaw",
@@ -43,6 +45,7 @@ _modules = {
     "RemoteError": "_functions",
     "ServeError": "_serve",
     "cpu_count": "_cpus",
+    "frozen": "_names",
     "serve": "_serve",
 }
 

@@ -13,5 +13,6 @@ int add_http(PyObject* module);
 int add_image(PyObject* module);
 int add_compiled(PyObject* module);
 int add_message(PyObject* module);
+int add_frozen_names(PyObject* module);
 
 }  // namespace allcores::bindings

@@ -102,7 +102,8 @@ void pump(asgi_websocket* self) {
         if (self->exchange == nullptr) return;
         self->exchange->take(fed.taken);
         self->stopped = fed.stopped;
-        (void)flush(self, out);
+        // A client that sends and does not read: what it causes (pongs) waits, and so does it.
+        if (flush(self, out) == exchange::output::blocked) return;
     }
     if (protocol.at() == http::websocket::phase::closed) finish(self);
 }
@@ -421,6 +422,7 @@ void asgi_websocket::ear::on_input() {
 
 void asgi_websocket::ear::on_room() {
     resolve(*self->home, self->sender, Py_None);
+    if (self->accepted) pump(self);
 }
 
 void asgi_websocket::ear::on_gone() {
