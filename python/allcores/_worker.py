@@ -90,6 +90,7 @@ def load(data: bytes) -> Loaded:
     try:
         if options.get("factory"):
             found = _made(found, name)
+            name += "()"
         kind = options["interface"]
         if kind == "auto":
             kind = detect(found, name)
@@ -114,7 +115,7 @@ def load(data: bytes) -> Loaded:
 
 def _made(factory: Any, name: str) -> Any:
     if not callable(factory):
-        raise WrongInterface(f"{name!r} is no factory: a {type(factory).__name__} can't be called")
+        raise WrongInterface(f"{name!r} is no factory: it is a {type(factory).__name__}")
     return factory()
 
 

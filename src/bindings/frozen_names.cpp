@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "bindings/module.h"
-#include "data/frozen.h"
+#include "data/freeze.h"
 #include "data/guarded.h"
 #include "interpreter/attach.h"
 #include "interpreter/interpreter.h"

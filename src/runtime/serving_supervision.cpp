@@ -45,8 +45,8 @@ void serving::supervise() {
         if (stops_ || error_) return;
     }
     std::erase_if(ends_, [](const end_of_one& each) { return each.is_over->load(); });
-    look_at_restart();
     for (unsigned i = 0; i < places_.size(); ++i) look_at(i);
+    look_at_restart();
     bool is_short = false;
     {
         const std::lock_guard lock(mutex_);
@@ -80,8 +80,10 @@ void serving::end_one(std::shared_ptr<interpreter::interpreter> home, millisecon
 
 void serving::look_at_restart() {
     std::unique_lock lock(mutex_);
-    if (wants_restart_ && !is_restarting_ && count(phase::retiring) == 0 &&
-        count(phase::loading) + count(phase::waiting) == 0) {
+    const unsigned unsettled = count(phase::retiring) + count(phase::returned) +
+                               count(phase::failed) + count(phase::loading) +
+                               count(phase::waiting);
+    if (wants_restart_ && !is_restarting_ && unsettled == 0) {
         wants_restart_ = false;
         lock.unlock();
         begin_restart();
