@@ -108,12 +108,11 @@ bool worker::resume_finished() {
 // The application is done with its request: the connection is like any other again.
 void worker::resume(connection& connection) {
     const bool gone = connection.exchange->gone_;
-    const bool ended = connection.exchange->ended_;
+    const bool drops_rest = connection.exchange->drops_rest();
     std::erase(unsent_, &connection);
     release_held(connection);
     if (gone) return (void)close(connection);
-    if (!ended && (connection.message.awaits_continue() || connection.message.is_chunked() ||
-                   connection.message.body_left() > longest_discarded)) {
+    if (drops_rest) {
         connection.closing = connection.lingers = true;
     }
     progress_ = true;
@@ -273,7 +272,13 @@ bool worker::wait_ready(exchange& exchange, short what, std::uint64_t timeout_ms
     while (!ready && !shared_.finished.load(std::memory_order_acquire)) {
         pollfd waiting{exchange.connection_.socket.get(), what, 0};
         ready = ::poll(&waiting, 1, look_for_end_ms) > 0;
-        if (!ready && server::shared::now_ns() >= end) break;
+        const std::uint64_t now = server::shared::now_ns();
+        if (!ready && now >= end) break;
+        // All workers may wait like this: then nobody else sees that the grace is over.
+        if (shared_.draining.load(std::memory_order_relaxed) &&
+            now / ns_a_ms >= shared_.drain_deadline_ms.load(std::memory_order_relaxed)) {
+            shared_.finish();
+        }
     }
     enter();
     return ready;

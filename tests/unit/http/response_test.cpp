@@ -87,6 +87,23 @@ TEST(ResponseHead, FieldsOfEveryResponse) {
     EXPECT_EQ(written(writer, one, 0, head_writer::connection::unsaid), plain);
 }
 
+TEST(HeadWriter, APhraseAndADateOfTheApplicationsAreThisResponsesAlone) {
+    head_writer writer("s");
+    response usual;
+    const std::string before = written(writer, usual, 0, head_writer::connection::unsaid);
+    response own;
+    own.reason("In Our Own Words");
+    own.date(" Thu, 01 Jan 1970 00:00:00 GMT");
+    EXPECT_EQ(written(writer, own, 0, head_writer::connection::unsaid),
+              "HTTP/1.1 200 In Our Own Words\r\nServer: s\r\nContent-Length: 0\r\n"
+              "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\n");
+    EXPECT_EQ(written(writer, usual, 0, head_writer::connection::unsaid), before);
+    own.reset();
+    EXPECT_EQ(written(writer, own, 0, head_writer::connection::unsaid), before);
+    EXPECT_THROW(own.reason("a\r\nb: c"), std::invalid_argument);
+    EXPECT_THROW(own.date("a\nb"), std::invalid_argument);
+}
+
 TEST(Statistics, BucketsAreOffByAtMostAnEighth) {
     EXPECT_EQ(latency_buckets::index(0), 0u);
     for (std::size_t i = 1; i < latency_buckets::count; ++i) {
