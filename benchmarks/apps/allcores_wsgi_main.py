@@ -1,4 +1,4 @@
-"""python allcores_wsgi_main.py PORT [WORKERS]; without a number as many as allcores thinks right."""
+"""python allcores_wsgi_main.py PORT [WORKERS]; without a number as many as allcores has."""
 
 import sys
 

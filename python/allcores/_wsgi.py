@@ -75,16 +75,20 @@ class FileWrapper:
         """
         from io import BufferedRandom, BufferedReader, FileIO
 
-        file = self.filelike
-        # tempfile's wrappers have the file as an attribute, and so has Django's File.
-        if not isinstance(file, (BufferedReader, BufferedRandom, FileIO)):
-            file = getattr(file, "file", None)
-        raw = file.raw if isinstance(file, (BufferedReader, BufferedRandom)) else file
-        if type(raw) is not FileIO or not raw.readable():
+        # Wrappers that read as their file does (tempfile's, Django's) have its very method. What
+        # reads in another way (gzip) may have a descriptor too, of other bytes than it gives.
+        read = getattr(self.filelike, "read", None)
+        file: Any = getattr(getattr(read, "__wrapped__", read), "__self__", None)
+        raw = file.raw if type(file) in (BufferedReader, BufferedRandom) else file
+        if type(raw) is not FileIO:
             return None
         import os
 
         try:
+            if not raw.readable():
+                return None
+            if raw is not file and raw.writable():
+                file.flush()
             position = file.tell()
             return os.dup(raw.fileno()), position
         except OSError, ValueError:  # a pipe, or closed

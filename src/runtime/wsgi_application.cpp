@@ -60,13 +60,14 @@ void wsgi_application::handle(const http::request& request, http::response& resp
     if (input_ == nullptr || start_response_ == nullptr) [[unlikely]] {
         PyErr_WriteUnraisable(application_);
         response.status(500);
+        if (!request.whole) port_->hold().abort();
         return;
     }
     http::exchange* const exchange = request.whole ? nullptr : &port_->hold();
     begin_input(input_, exchange == nullptr ? request.body : std::string_view(), exchange);
     answer_.begin(*port_, request, response, input_);
     try {
-        if (!call_and_send(request, response)) fail();
+        if (!call_and_send(request)) fail();
     } catch (const std::exception&) {  // no memory
         PyErr_NoMemory();
         fail();
@@ -76,7 +77,7 @@ void wsgi_application::handle(const http::request& request, http::response& resp
     if (!finish_start_response(start_response_)) start_response_ = nullptr;
 }
 
-bool wsgi_application::call_and_send(const http::request& request, http::response&) {
+bool wsgi_application::call_and_send(const http::request& request) {
     PyObject* environ = environ_.make(request, input_->object());
     if (environ == nullptr) return false;
     PyObject* arguments[3] = {nullptr, environ, start_response_->object()};

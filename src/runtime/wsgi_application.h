@@ -29,7 +29,7 @@ class wsgi_application final : public worker_application {
  private:
     // Whether the request was answered as the application wanted; false with an exception set, or
     // after misused().
-    bool call_and_send(const http::request& request, http::response& response);
+    bool call_and_send(const http::request& request);
     bool send(PyObject* result);
     bool send_all(PyObject* items);
     bool send_one(PyObject* body);
@@ -42,7 +42,7 @@ class wsgi_application final : public worker_application {
     bool need_bytes(PyObject* item);
     void close(PyObject* result);
     void fail();
-    // The exception that is set, in the log; for `is_clients` not.
+    // The exception that is set.
     void log_exception();
     // Logs that the application is wrong; returns false.
     [[gnu::format(printf, 2, 3)]] bool misused(const char* format, ...);

@@ -36,10 +36,12 @@ bool set_status(PyObject* status, http::response& response) {
     if (!view_of(status, text)) return refuse_text("status", status);
     constexpr std::size_t digits = 3;
     int code = 0;
-    const bool good =
-        text.size() >= digits && (text.size() == digits || text[digits] == ' ') &&
-        std::from_chars(text.data(), text.data() + digits, code).ptr == text.data() + digits &&
-        code >= 200;
+    bool good = text.size() >= digits && (text.size() == digits || text[digits] == ' ');
+    for (std::size_t at = 0; good && at < digits; ++at) {
+        good = http::is_digit(text[at]);
+        code = code * 10 + (text[at] - '0');
+    }
+    good = good && code >= 200;
     if (!good) {
         PyErr_Format(PyExc_ValueError,
                      "start_response: status must be a number from 200 on, a space and a phrase, "

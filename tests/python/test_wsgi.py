@@ -375,6 +375,7 @@ def test_a_file_is_sent(server: ServerProcess) -> None:
         "memory": (LARGE, None),
         "pipe": (b"through a pipe", None),
         "empty": (b"", "0"),
+        "other": (b"".join(LARGE[i : i + 4096][::-1] for i in range(0, len(LARGE), 4096)), None),
         "plain&3": (LARGE[:3], "3"),
         "memory&1048576": (LARGE, "1048576"),
         "closing": (LARGE, str(len(LARGE))),

@@ -1,4 +1,4 @@
-"""The applications that the tests of WSGI run in servers of their own processes, one for each path."""
+"""The applications that the tests of WSGI serve in processes of their own, one for each path."""
 
 import gc
 import gzip
@@ -533,7 +533,7 @@ def make_file(name: str, content: bytes) -> str:
 
 def zipped() -> Any:
     path = make_file("zipped", gzip.compress(LARGE))
-    file = gzip.open(path)
+    file = gzip.open(path)  # noqa: SIM115 (closed by the server)
     os.unlink(path)
     return file
 
@@ -560,7 +560,7 @@ def closing() -> Any:
 
 
 def temporary() -> Any:
-    file = tempfile.NamedTemporaryFile()
+    file = tempfile.NamedTemporaryFile()  # noqa: SIM115 (closed by the server)
     file.write(LARGE)
     file.seek(1000)
     return file
@@ -573,6 +573,17 @@ def pipe() -> Any:
     return open(reader, "rb")
 
 
+class Shouting:
+    """Reads otherwise than the file that it has."""
+
+    def __init__(self) -> None:
+        self.file = plain()
+        self.fileno = self.file.fileno
+
+    def read(self, size: int) -> bytes:
+        return bytes(reversed(self.file.read(size)))
+
+
 FILES: dict[str, Callable[[], Any]] = {
     "plain": plain,
     "raw": lambda: plain(io.FileIO),
@@ -582,6 +593,7 @@ FILES: dict[str, Callable[[], Any]] = {
     "memory": lambda: io.BytesIO(LARGE),
     "pipe": pipe,
     "empty": lambda: io.BytesIO(),
+    "other": Shouting,
     "closing": closing,
 }
 
