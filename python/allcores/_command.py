@@ -139,6 +139,8 @@ def _arguments(given: dict[str, Any]) -> dict[str, Any]:
         argument = OPTIONS[name].argument
         if argument is not None:
             arguments[argument] = value
+    if "access_log_format" in arguments:
+        arguments.setdefault("access_log", True)
     if given.get("server-header") is False:
         arguments["server_name"] = ""
     return arguments

@@ -32,7 +32,13 @@ listening
 --fd N              a socket that is open; those of systemd (LISTEN_FDS) are found
 requests
 --header NAME:VALUE ...          on every response    --no-server-header  --no-date-header
+--forwarded-allow-ips LIST       whose X-Forwarded-For and -Proto count: addresses, networks, *
+                                 (127.0.0.1); nobody's with --no-proxy-headers
+--access-log                     to standard output   --access-log-format TEXT  '%(h)s %(r)s'
+--static PREFIX=FOLDER ...       its files, without the application
+--health PATH, --metrics PATH    answered by the server, metrics for Prometheus
 limits, bytes and seconds
+--limit-concurrency N            requests at a time; 503 above it
 --limit-max-requests N           of a worker, until it is replaced; --limit-max-requests-jitter N
 --max-header N  32768   --max-body N  16777216   --max-connections N  16384   --min-body-rate N
 --timeout-keep-alive S  75       --timeout-graceful-shutdown S  10    --timeout-worker S
@@ -97,6 +103,14 @@ OPTIONS = {
     "header": Option("headers", many=True),
     "server-header": Option(None, "flag"),
     "date-header": Option("date_header", "flag"),
+    "proxy-headers": Option("proxy_headers", "flag"),
+    "forwarded-allow-ips": Option("forwarded_allow_ips"),
+    "access-log": Option("access_log", "flag"),
+    "access-log-format": Option("access_log_format"),
+    "static": Option("static", many=True),
+    "health": Option("health"),
+    "metrics": Option("metrics"),
+    "limit-concurrency": Option("limit_concurrency", "int"),
     "limit-max-requests": Option("limit_max_requests", "int"),
     "limit-max-requests-jitter": Option("limit_max_requests_jitter", "int"),
     "timeout-keep-alive": Option("keep_alive_timeout", "seconds"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+
+from allcores import _core
 from allcores._interfaces import INTERFACES
 
 # Not from typing: its import costs a program that only serves.
@@ -134,6 +137,65 @@ def fields_of(name: str, value: Any) -> list[tuple[str, str]]:
     return pairs
 
 
+def check_networks(name: str, value: Any) -> None:
+    _check_by(_core._check_trusted_proxies, name, networks_of(name, value))
+
+
+def networks_of(name: str, value: Any) -> str:
+    """Addresses and networks as one text; those of the environment or of this host by default."""
+    if value is None:
+        return os.environ.get("FORWARDED_ALLOW_IPS") or "127.0.0.1"
+    return ",".join(list_of(name, value, str))
+
+
+def check_log_format(name: str, value: Any) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"serve: {name} must be a str, not {_type(value)}")
+    if "\n" in value:
+        raise ValueError(f"serve: {name} is for one line")
+    _check_by(_core._check_access_log_format, name, value)
+
+
+def _check_by(check: Callable[[str], None], name: str, value: str) -> None:
+    try:
+        check(value)
+    except ValueError as error:
+        raise ValueError(f"serve: {name}: {error}") from None
+
+
+def check_own_path(name: str, value: Any) -> None:
+    """The path of an answer that is the server's own."""
+    check_text(name, value)
+    if not value.startswith("/") or "?" in value or "#" in value:
+        raise ValueError(f"serve: {name} must be a path such as '/{name}', not {value!r}")
+
+
+def folders_of(name: str, value: Any) -> list[tuple[str, str]]:
+    """Prefixes and folders: of a mapping, of pairs, or of texts 'PREFIX=FOLDER'."""
+    given = list(value.items()) if hasattr(value, "items") else list_of(name, value, object)
+    pairs = []
+    for each in given:
+        if isinstance(each, str):
+            prefix, equals, folder = each.partition("=")
+            if not equals:
+                raise ValueError(f"serve: {name} must be PREFIX=FOLDER, not {each!r}")
+            each = prefix, folder
+        if not (
+            isinstance(each, (tuple, list))
+            and len(each) == 2
+            and isinstance(each[0], str)
+            and isinstance(each[1], (str, os.PathLike))
+        ):
+            raise TypeError(f"serve: {name} must be pairs of str, not {each!r}")
+        prefix, folder = each[0], os.fsdecode(each[1])
+        if not prefix.startswith("/") or any(c in prefix for c in "?#%"):
+            raise ValueError(f"serve: {name}: a prefix is a path such as '/static', not {prefix!r}")
+        if not os.path.isdir(folder):
+            raise ValueError(f"serve: {name}: there is no folder {folder!r}")
+        pairs.append((prefix, folder))
+    return pairs
+
+
 def _optional(rule: Callable[[str, Any], None]) -> Callable[[str, Any], None]:
     def check(name: str, value: Any) -> None:
         if value is not None:
@@ -167,6 +229,14 @@ RULES: dict[str, Callable[[str, Any], Any]] = {
     "headers": fields_of,
     "server_name": check_text,
     "date_header": check_flag,
+    "proxy_headers": check_flag,
+    "forwarded_allow_ips": check_networks,
+    "access_log": check_flag,
+    "access_log_format": _optional(check_log_format),
+    "static": folders_of,
+    "health": _optional(check_own_path),
+    "metrics": _optional(check_own_path),
+    "limit_concurrency": _optional(_int(1, 2**32 - 1)),
     "grace": _may_be_zero,
     "worker_timeout": _optional(check_seconds),
     "limit_max_requests": _optional(_int(1, 2**32 - 1)),

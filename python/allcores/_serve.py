@@ -16,7 +16,9 @@ from allcores._options import (
     check_handler,
     check_ready,
     fields_of,
+    folders_of,
     list_of,
+    networks_of,
 )
 from allcores._worker import payload
 
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from allcores._core import Request
 
 workers_per_core = 4
+# gunicorn's.
+STANDARD_FORMAT = '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"'
 default_max_body = 16 * 1024 * 1024
 
 
@@ -64,6 +68,14 @@ def serve(
     headers: Mapping[str, str] | Sequence[tuple[str, str] | str] = (),
     server_name: str = "allcores",
     date_header: bool = True,
+    proxy_headers: bool = True,
+    forwarded_allow_ips: str | Sequence[str] | None = None,
+    access_log: bool = False,
+    access_log_format: str | None = None,
+    static: Mapping[str, str] | Sequence[tuple[str, str] | str] = (),
+    health: str | None = None,
+    metrics: str | None = None,
+    limit_concurrency: int | None = None,
     grace: float = 10.0,
     worker_timeout: float | None = None,
     limit_max_requests: int | None = None,
@@ -106,8 +118,14 @@ def serve(
     `uds_permissions`; `fd` the number of a socket that was opened for this process. `ready` is
     called with the addresses, instead of printing them.
 
-    With `factory` the handler is what the named function returns, in each worker. `headers` are on
-    every response.
+    `headers` are on every response. With `proxy_headers` a request's client and scheme are what
+    X-Forwarded-For and X-Forwarded-Proto say, when it comes from `forwarded_allow_ips`: addresses,
+    networks, or "*" for everybody; by default the environment's FORWARDED_ALLOW_IPS or 127.0.0.1.
+    `access_log` writes a line for each request to standard output, in `access_log_format` if that
+    is given, of gunicorn's atoms. Above `limit_concurrency` requests at a time others are 503.
+
+    Without Python are answered: the files of the folders of `static` (from prefix to folder), the
+    path `health`, and the path `metrics` in the format of Prometheus.
 
     On SIGHUP new workers load the code anew and take the places of the old ones, which finish what
     they have: no request is lost. A worker that is with one request for longer than `worker_timeout`
@@ -163,6 +181,12 @@ def serve(
             "says_date": date_header and "date" not in own,
             "log_level": LOG_LEVELS[log_level],
             "worker_timeout": worker_timeout or 0.0,
+            "trusted": networks_of("", forwarded_allow_ips) if proxy_headers else "",
+            "files": folders_of("static", static),
+            "health": health or "",
+            "metrics": metrics or "",
+            "most_requests": limit_concurrency or 0,
+            **({"access_log": access_log_format or STANDARD_FORMAT} if access_log else {}),
             "max_requests": limit_max_requests or 0,
             "max_requests_jitter": limit_max_requests_jitter,
         },

@@ -11,7 +11,7 @@ constexpr add_part parts[] = {
     allcores::bindings::add_freeze,   allcores::bindings::add_interpreter,
     allcores::bindings::add_http,     allcores::bindings::add_image,
     allcores::bindings::add_compiled, allcores::bindings::add_message,
-    allcores::bindings::add_frozen_names,
+    allcores::bindings::add_frozen_names, allcores::bindings::add_server_options,
 };
 
 int execute(PyObject* module) {

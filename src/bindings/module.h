@@ -10,6 +10,7 @@ namespace allcores::bindings {
 int add_freeze(PyObject* module);
 int add_interpreter(PyObject* module);
 int add_http(PyObject* module);
+int add_server_options(PyObject* module);
 int add_image(PyObject* module);
 int add_compiled(PyObject* module);
 int add_message(PyObject* module);

@@ -1,13 +1,18 @@
 #include "bindings/server_options.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "bindings/module.h"
 #include "data/guarded.h"
+#include "interpreter/output.h"
 
 namespace allcores::bindings {
 
@@ -51,6 +56,12 @@ auto list_of(PyObject* values, Read read) {
     return result;
 }
 
+std::pair<std::string, std::string> pair_of(PyObject* value) {
+    ref first = checked(PySequence_GetItem(value, 0));
+    ref second = checked(PySequence_GetItem(value, 1));
+    return {text_of(first.get()), text_of(second.get())};
+}
+
 using reader = void (*)(PyObject*, http::server_options&);
 
 reader reader_of(std::string_view name) {
@@ -82,13 +93,49 @@ reader reader_of(std::string_view name) {
         {"max_requests", [](PyObject* v, options& o) { o.max_requests = number_of(v); }},
         {"max_requests_jitter",
          [](PyObject* v, options& o) { o.max_requests_jitter = number_of(v); }},
+        {"trusted",
+         [](PyObject* v, options& o) { o.front.proxies = http::trusted_proxies(text_of(v)); }},
+        {"files",
+         [](PyObject* v, options& o) { o.front.files = http::static_files(list_of(v, pair_of)); }},
+        {"health", [](PyObject* v, options& o) { o.front.health = text_of(v); }},
+        {"metrics", [](PyObject* v, options& o) { o.front.metrics = text_of(v); }},
+        {"most_requests", [](PyObject* v, options& o) { o.front.most_requests = number_of(v); }},
+        {"access_log",
+         [](PyObject* v, options& o) {
+             o.front.log.emplace(text_of(v));
+             o.access_log = [](std::string_view lines) {
+                 [[maybe_unused]] const int failed =
+                     interpreter::write_whole(STDOUT_FILENO, lines.data(), lines.size());
+             };
+         }},
         {"says_date", [](PyObject* v, options& o) { o.says_date = truth_of(v); }},
     };
     const auto found = readers.find(name);
     return found == readers.end() ? nullptr : found->second;
 }
 
+// The functions of the module that say whether a text can be such an option.
+template <class Value>
+PyObject* check_text(PyObject*, PyObject* text) {
+    return data::guarded([&] {
+        const Value made{text_of(text)};
+        return Py_NewRef(Py_None);
+    });
+}
+
+PyMethodDef functions[] = {
+    {"_check_access_log_format", check_text<http::access_log>, METH_O,
+     "ValueError for what can't be the format of an access log."},
+    {"_check_trusted_proxies", check_text<http::trusted_proxies>, METH_O,
+     "ValueError for what is no list of addresses and networks."},
+    {nullptr, nullptr, 0, nullptr},
+};
+
 }  // namespace
+
+int add_server_options(PyObject* module) {
+    return PyModule_AddFunctions(module, functions);
+}
 
 void read_server_options(PyObject* given, http::server_options& options) {
     PyObject* key = nullptr;

@@ -33,6 +33,7 @@ struct connection {
     // While its request is with the application: then the connection stays with one worker.
     std::unique_ptr<http::exchange> exchange;
     peer client;
+    bool is_trusted = false;  // what it says of clients behind it counts
 
     // What it waits for, and until when: milliseconds on the server's clock, 0 for ever. The pool
     // has a copy.

@@ -8,8 +8,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "http/byte_buffer.h"
 #include "http/file_plan.h"
@@ -57,6 +59,7 @@ class exchange {
     exchange(http::worker& home, http::connection& connection)
         : home_(home), connection_(connection) {}
     exchange(const exchange&) = delete;
+    ~exchange();
 
     void listen(listener* who) { listener_ = who; }
 
@@ -101,7 +104,16 @@ class exchange {
     http::worker& home_;
     http::connection& connection_;
     listener* listener_ = nullptr;
-    byte_buffer input_;  // what came and is not taken, from taken_ on
+    // What the access log says of it at its end.
+    struct logged {
+        std::vector<std::string> values;
+        int status = 0;
+        std::string content_type, fields;
+    };
+    std::unique_ptr<logged> log_;  // null: nothing
+    std::uint64_t body_bytes_ = 0;
+    bool counted_ = false;  // among those in progress
+    byte_buffer input_;     // what came and is not taken, from taken_ on
     std::size_t taken_ = 0;
     byte_buffer out_;         // made and not yet given to the kernel
     std::int64_t left_ = -1;  // of the declared length; -1: none was

@@ -37,7 +37,8 @@ struct request {
     std::uint64_t content_length;    // as declared; 0 where it was not
     std::uint8_t major, minor;       // 1.0 or 1.1
     bool keep_alive;                 // what the client wants, after the rules of its version
-    const peer& client;
+    const peer& client;              // as a trusted proxy names it, where there is one
+    std::string_view scheme = "http";
 
     // The first field of that name; one without data() when there is none.
     std::string_view header(std::string_view lower_case_name) const {

@@ -27,6 +27,8 @@ class head_writer {
     static constexpr std::int64_t no_length = -1;
     static constexpr std::int64_t chunked = -2;  // with Transfer-Encoding
 
+    std::int64_t seconds() const { return seconds_; }
+
     // With Content-Length unless `length` is negative.
     void write(byte_buffer& out, const response& response, std::int64_t length, connection said);
 

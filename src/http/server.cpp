@@ -157,7 +157,11 @@ void server::stop(std::chrono::milliseconds grace) {
 }
 
 statistics server::snapshot(unsigned number) const {
-    const shared::worker_slot& slot = *shared_->workers.at(number);
+    return shared_->snapshot(number);
+}
+
+statistics server::shared::snapshot(unsigned number) const {
+    const worker_slot& slot = *workers.at(number);
     statistics result = slot.counts.copy();
     result.cpu_ns = slot.cpu_before_ns.load(std::memory_order_relaxed);
     if (slot.runs.load(std::memory_order_acquire)) {

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "http/application.h"
+#include "http/front.h"
 #include "http/limits.h"
 #include "http/statistics.h"
 #include "net/address.h"
@@ -42,6 +43,9 @@ struct server_options {
     // On every response: "Name: value\r\n" for each.
     std::string fields = {};
     unsigned workers = 1;  // run() is called with 0 to workers - 1
+    http::front front = {};
+    // Whole lines of the access log; from any worker's thread, several at once; must not throw.
+    std::function<void(std::string_view)> access_log = {};
     // What whoever runs the workers goes by; the server itself does not. 0: no limit. A worker that
     // is with one request for longer is stuck; one that has served so many requests (and up to
     // `jitter` more, by chance) is replaced.

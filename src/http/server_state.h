@@ -42,6 +42,8 @@ struct server::shared {
                static_cast<std::uint64_t>(now.tv_nsec);
     }
 
+    statistics snapshot(unsigned worker) const;
+
     void log(log_level level, std::string_view text) const {
         if (options.log) options.log(level, text);
     }
@@ -58,6 +60,9 @@ struct server::shared {
     static net::reactor::token listener_token(std::size_t index) { return 3 + 2 * index; }
 
     const server_options options;
+    const bool has_front = options.front.is_needed();
+    // Requests that are being answered, where there is a limit of them. All workers.
+    std::atomic<std::uint32_t> in_progress{0};
     const std::uint64_t tick_ms;  // deadlines are rounded up to it
     std::unique_ptr<net::reactor> reactor;
     concurrency::duty duties;  // who of the workers waits for events, and who rests

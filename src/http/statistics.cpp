@@ -11,6 +11,7 @@ statistics& statistics::operator+=(const statistics& other) {
     connections_closed += other.connections_closed;
     timeouts += other.timeouts;
     wakeups += other.wakeups;
+    latency_ns += other.latency_ns;
     busy_ns += other.busy_ns;
     cpu_ns += other.cpu_ns;
     for (std::size_t i = 0; i < latency.size(); ++i) latency[i] += other.latency[i];
@@ -43,6 +44,7 @@ statistics worker_statistics::copy() const {
     result.connections_closed = connections_closed.value();
     result.timeouts = timeouts.value();
     result.wakeups = wakeups.value();
+    result.latency_ns = latency_ns.value();
     result.busy_ns = busy_ns.value();
     for (std::size_t i = 0; i < latency.size(); ++i) result.latency[i] = latency[i].value();
     return result;

@@ -42,8 +42,9 @@ struct statistics {
     std::uint64_t connections_closed = 0;  // by this worker, whoever accepted them
     std::uint64_t timeouts = 0;
     std::uint64_t wakeups = 0;
-    std::uint64_t busy_ns = 0;  // between a wake-up and the wait after it
-    std::uint64_t cpu_ns = 0;   // of the worker's thread since run() began
+    std::uint64_t latency_ns = 0;  // the sum of what `latency` counts
+    std::uint64_t busy_ns = 0;     // between a wake-up and the wait after it
+    std::uint64_t cpu_ns = 0;      // of the worker's thread since run() began
     // Requests by latency: from the wake-up that brought the request's last byte to its reply
     // having been given to the kernel, or kept for a client that reads slowly. Time that the bytes
     // waited in the socket while all workers were busy is not in it. The requests of one batch
@@ -63,7 +64,7 @@ struct alignas(64) worker_statistics {
     counter requests;
     std::array<counter, 6> responses;
     counter bytes_received, bytes_sent;
-    counter connections_accepted, connections_closed, timeouts, wakeups, busy_ns;
+    counter connections_accepted, connections_closed, timeouts, wakeups, busy_ns, latency_ns;
     std::array<counter, latency_buckets::count> latency;
 
     void response_sent(int status) {
@@ -72,6 +73,7 @@ struct alignas(64) worker_statistics {
     }
     void replied(std::uint64_t requests_of_batch, std::uint64_t ns) {
         latency[latency_buckets::index(ns)].add(requests_of_batch);
+        latency_ns.add(requests_of_batch * ns);
     }
     statistics copy() const;
 };

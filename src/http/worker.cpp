@@ -52,6 +52,7 @@ void worker::run() {
     }
     // (One that retires leaves them to the others.)
     if (shared_.finished.load(std::memory_order_acquire)) cut_what_nobody_has();
+    flush_log();
 }
 
 void worker::serve_until_end() {
@@ -170,6 +171,7 @@ void worker::add_connection(net::descriptor socket, const net::address& from) {
     }
     added->socket = std::move(socket);
     added->client = {from.host(), from.port()};
+    added->is_trusted = shared_.options.front.proxies.trusts(added->client.host);
     try {
         shared_.reactor->add(added->socket.get(), reinterpret_cast<net::reactor::token>(added),
                              net::reactor::interest::read);

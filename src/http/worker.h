@@ -104,8 +104,19 @@ class worker final : request_parser::sink, port {
     static std::uint64_t now_ns() { return server::shared::now_ns(); }
     bool wait_ready(exchange& exchange, short what, std::uint64_t timeout_ms);
 
-    // worker_response.cpp: what is sent
+    // worker_front.cpp: before the application, and without it
     bool on_request(const request& request) override;
+    const peer& client_of(const connection& connection) const;
+    bool take_in_front(const request& came);
+    bool answers_itself(const request& request);
+    bool give_own_answer(const request& request);
+    void release_response();
+    void flush_log();
+    void hand_on_log(exchange& exchange);
+    void log_end(const exchange& exchange);
+
+    // worker_response.cpp: what is sent
+    bool give_to_application(const request& request);
     void on_body(std::string_view part) override;
     bool on_body_end() override;
     bool end_of_handle(const request& request);
@@ -137,7 +148,17 @@ class worker final : request_parser::sink, port {
     std::uint64_t batch_ = 0;  // requests of this batch
     bool progress_ = false;    // this step brought what the connection waited for, or a part
     bool parsing_ = false;     // bytes are being looked at: neither parser_ nor input_ is free
+    std::uint64_t body_length_ = 0;      // of the last response
     std::vector<connection*> to_serve_;  // owned; found while looking at deadlines
+
+    // Of the request that is before the application, or goes without it.
+    peer forwarded_;              // its client, as a trusted proxy names it
+    bool is_own_answer_ = false;  // response_ is the server's own
+    bool counts_in_ = false;      // it is one of shared_.in_progress
+    bool logs_ = false;           // log_values_ are its
+    std::string own_text_;        // the body of an own answer
+    std::vector<std::string> log_values_;
+    byte_buffer log_lines_;  // not yet written
 
     // Requests that the application keeps: their connections are owned by this worker.
     const request* handled_ = nullptr;    // handle() runs

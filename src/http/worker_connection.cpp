@@ -116,11 +116,12 @@ worker::next worker::parse(connection& connection, char* data, std::size_t size)
     current_ = &connection;
     batch_ = 0;
     parsing_ = true;
-    request_parser::result result = parser_.feed(connection.message, data, size, connection.client);
+    request_parser::result result =
+        parser_.feed(connection.message, data, size, client_of(connection));
     parsing_ = false;
     const bool in_parts = result.what == request_parser::outcome::more && goes_in_parts(connection);
     // It may read the body before it returns, and then what follows in `unread`.
-    if (in_parts) parser_.hand_over(connection.message, connection.client);
+    if (in_parts) parser_.hand_over(connection.message, client_of(connection));
     if (entered_ && !application_.finish_batch()) leave();
     if (batch_) connection.body_since = 0;
     switch (result.what) {
@@ -157,6 +158,7 @@ worker::next worker::parse(connection& connection, char* data, std::size_t size)
     }
     send_collected(connection);
     note_replies();
+    flush_log();
     if (broken_) return close(connection);
     if (connection.output || !connection.closing || connection.exchange) return next::let_go;
     return close_when_sent(connection);

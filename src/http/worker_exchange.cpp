@@ -35,6 +35,7 @@ void worker::make_exchange(const request& request) {
     made.http_1_0_ = request.minor == 0;
     made.ended_ = request.whole;
     made.begun_ns_ = woken_ns_;
+    hand_on_log(made);
     made.input_.append(request.body);
     made.out_.append(collected_.view());
     collected_.clear();
@@ -308,6 +309,11 @@ exchange::output exchange::start(const response& head, std::int64_t length) {
     }
     home_.head_.write(out_, head, length, said);
     home_.counts_.response_sent(status);
+    if (log_) {
+        log_->status = status;
+        log_->content_type = head.content_type();
+        log_->fields = head.fields();
+    }
     left_ = bodiless_ || length < 0 ? -1 : length;
     started_ = true;
     if (home_.own_) home_.unsent_.push_back(&own);
@@ -331,6 +337,7 @@ exchange::output exchange::upgrade(std::string_view fields) {
     out_.append(fields);
     out_.append("\r\n");
     home_.counts_.response_sent(101);
+    if (log_) log_->status = 101;
     started_ = raw_ = true;
     ended_ = false;
     connection_.closing = true;
@@ -348,6 +355,7 @@ exchange::output exchange::write(std::string_view bytes) {
         bytes = bytes.substr(0, static_cast<std::size_t>(left_));
         left_ -= static_cast<std::int64_t>(bytes.size());
     }
+    body_bytes_ += bytes.size();
     return home_.frame(*this, bytes);
 }
 
@@ -356,6 +364,7 @@ exchange::output exchange::write_file(file_plan&& plan) {
     if (bodiless_) return output::done;
     std::uint64_t size = 0;
     for (const body_segment& each : plan.segments()) size += segment_length(each);
+    body_bytes_ += size;
     if (left_ >= 0) left_ -= static_cast<std::int64_t>(size);
     if (chunked_ && size) {
         char digits[18];

@@ -28,7 +28,7 @@ void worker::leave() {
     entered_ = false;
 }
 
-bool worker::on_request(const request& request) {
+bool worker::give_to_application(const request& request) {
     connection& connection = *current_;
     enter();
     response_.reset();
@@ -69,25 +69,27 @@ void worker::write_response(const request& request) {
     }
     counts_.response_sent(status);
     head_.write(collected_, response_, length, said);
+    const bool is_bodiless = request.method_number == HTTP_HEAD || has_no_body(status);
+    body_length_ = is_bodiless || length < 0 ? 0 : static_cast<std::uint64_t>(length);
 
-    if (request.method_number == HTTP_HEAD || has_no_body(status)) {
-        application_.release();
+    if (is_bodiless) {
+        release_response();
     } else if (is_file) {
-        application_.release();
+        release_response();
         leave();
         send_file(connection, std::move(response_.plan()));
     } else if (body.size() < worth_not_copying) {
         collected_.append(body);
-        application_.release();
+        release_response();
     } else if (response_.kind() == body_kind::permanent) {
-        application_.release();
+        release_response();
         leave();
         send_with_body(connection, body, true);
     } else {
         leave();
         send_with_body(connection, body, false);
-        enter();
-        application_.release();
+        if (!is_own_answer_) enter();
+        release_response();
     }
     if (collected_.size() >= most_collected) {
         leave();

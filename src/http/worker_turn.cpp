@@ -39,6 +39,7 @@ port::turned worker::turn(std::int64_t timeout_ns, int loop_descriptor) {
         send_unsent();
         (void)resume_finished();
         look_at_held();
+        flush_log();
         if (shared_.finished.load(std::memory_order_acquire)) {
             result = turned::ended;
             break;

@@ -97,6 +97,10 @@ PyObject* asgi_scope::make_from(PyObject* pattern, const http::request& request)
     bool good = set_path(scope, request) && put(scope, headers_, make_headers(request)) &&
                 put(scope, client_, make_client(request));
     if (good && !request.query.empty()) good = put(scope, query_string_, bytes(request.query));
+    if (good && request.scheme == "https") {
+        good =
+            put(scope, scheme_, PyUnicode_InternFromString(pattern == pattern_ ? "https" : "wss"));
+    }
     if (good && request.minor == 0) good = PyDict_SetItem(scope, http_version_, one_zero_) == 0;
     if (good && state_ != nullptr) good = put(scope, state_name_, PyDict_Copy(state_));
     if (!good) Py_CLEAR(scope);
@@ -158,6 +162,7 @@ PyObject* asgi_scope::make_headers(const http::request& request) {
 
 PyObject* asgi_scope::make_client(const http::request& request) {
     const http::peer& client = request.client;
+    if (client.host.empty()) return Py_NewRef(Py_None);  // of a unix socket
     if (last_host_ == nullptr || client.host != last_host_text_) {
         last_host_text_ = client.host;
         Py_XSETREF(last_host_,

@@ -132,8 +132,8 @@ PyObject* get_state(PyObject* object, void*) {
     return once(cast(object)->state, [] { return PyDict_New(); });
 }
 
-PyObject* get_scheme(PyObject*, void*) {
-    return PyUnicode_InternFromString("http");
+PyObject* get_scheme(PyObject* object, void*) {
+    return PyUnicode_InternFromString(cast(object)->is_https ? "https" : "http");
 }
 
 PyObject* json(PyObject* self, PyObject*) {
@@ -208,7 +208,7 @@ PyGetSetDef attributes[] = {
     {"cookies", get_cookies, nullptr, "The cookies that the client sent: a dict.", nullptr},
     {"body", get_body, nullptr, "The whole body, bytes; empty where there is none.", nullptr},
     {"client", get_client, nullptr, "The client's address: a named tuple (host, port).", nullptr},
-    {"scheme", get_scheme, nullptr, "'http'.", nullptr},
+    {"scheme", get_scheme, nullptr, "'http'; 'https' where a trusted proxy says so.", nullptr},
     {"state", get_state, nullptr, "A dict for whoever handles this request.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
@@ -309,6 +309,7 @@ request_object* new_request(PyTypeObject* type, PyObject* support) {
 
 bool begin_request(request_object* self, const http::request& view, string_cache& strings) {
     self->view = &view;
+    self->is_https = view.scheme == "https";
     self->method = strings.method(view.method_number, view.method);
     self->path = self->method != nullptr ? strings.path(view.path) : nullptr;
     return self->path != nullptr;

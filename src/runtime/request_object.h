@@ -54,6 +54,7 @@ struct request_object {
     PyObject* body;
     PyObject* client;
     PyObject* state;
+    bool is_https;
 };
 
 // The type, made once per interpreter; a new reference, or null with an exception set.

@@ -134,7 +134,9 @@ PyObject* wsgi_environ::make(const http::request& request, PyObject* input) {
         set(environ, raw_uri, Py_NewRef(target_)) & set(environ, request_uri, Py_NewRef(target_)) &
         set(environ, protocol, Py_NewRef(protocols_[request.minor ? 1 : 0])) &
         set(environ, input_stream, Py_NewRef(input));
-    if (good && set_client(environ, request.client) && add_fields(environ, request)) {
+    const bool has_scheme =
+        good && (request.scheme == "http" || set_text(environ, "wsgi.url_scheme", "https"));
+    if (has_scheme && set_client(environ, request.client) && add_fields(environ, request)) {
         return environ;
     }
     Py_DECREF(environ);

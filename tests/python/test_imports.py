@@ -50,7 +50,8 @@ def test_a_servers_worker():
     with allcores.Interpreter() as interpreter:
         interpreter.call(f"worker = {code}")
         interpreter.call("import allcores.http, allcores._http_support")
-        assert interpreter.call("worker.load(b'@os:getpid')[0]()") > 0
+        interpreter.call("data = worker.payload('os:getpid', {'interface': 'auto'})")
+        assert interpreter.call("worker.load(data).target()") > 0
         modules = interpreter.call("','.join(__import__('sys').modules)").split(",")
     assert not COSTLY & set(modules)
 

@@ -165,7 +165,7 @@ def test_with_watchfiles(main: Path, tmp_path_factory: pytest.TempPathFactory) -
             writer.write(f"{main}\n")
         assert "main.py changed" in running.wait_for("changed")
         assert running.get() == b"two"
-        assert "watching . by watchfiles\n" in server.output()
+        assert "watching . by watchfiles" in server.output()
         assert f"watchfiles watches {main.parent}\n" in server.output()
         assert server.end() == 0
 
