@@ -134,6 +134,17 @@ def test_bodies(server: ServerProcess, size: int, chunked: bool) -> None:
     connection.close()
 
 
+def test_a_connection_goes_on_after_a_chunked_body(server: ServerProcess) -> None:
+    """However much of the body has come when the application begins to read it."""
+    body = bytes(100_000)
+    for _ in range(60):
+        connection = server.connect()
+        for _ in range(2):
+            connection.request("POST", "/echo", iter([body[:7], body[7:]]), encode_chunked=True)
+            assert connection.getresponse().read() == body
+        connection.close()
+
+
 def test_a_short_body_comes_whole_a_long_one_in_parts(server: ServerProcess) -> None:
     assert server.get("/measure", "POST", body=bytes(50_000))[1] == b"50000 1"
     size, parts = server.get("/measure", "POST", body=bytes(3_000_000))[1].split()
