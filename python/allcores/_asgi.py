@@ -26,6 +26,20 @@ collections.abc.Coroutine.register(AsgiAwaitable)
 LIFESPAN_VERSION = {"version": "3.0", "spec_version": "2.0"}
 
 
+# What applications raise for a scope that they don't know, at once: many have an assertion, look for
+# what a request's scope has, or say so (below any number of layers around them). One that has asked
+# for a message knows what it has been called for.
+IGNORANCE = (
+    AssertionError,
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+    TypeError,
+    ValueError,
+    RuntimeError,
+)
+
+
 class LifespanFailed(Exception):
     """The application said that its start-up failed, or raised in it."""
 
@@ -111,6 +125,7 @@ class Lifespan:
         self._stopped = asyncio.Event()
         self._failure: str | None = None
         self._error: BaseException | None = None
+        self._knows = False  # whether the application has asked for a message of its lifespan
         self.task: asyncio.Task[None] | None = None
 
     async def start(self, must: bool) -> None:
@@ -124,7 +139,7 @@ class Lifespan:
         if self._error is not None:
             # Raised before it said that it has started: it knows no lifespan, or that failed. With
             # a message of its own it would have said so, as the specification wants it.
-            if must or not _is_ignorance(self._error):
+            if must or self._knows or not isinstance(self._error, IGNORANCE):
                 raise LifespanFailed("the application's start-up failed") from self._error
             self.task = None
 
@@ -146,7 +161,7 @@ class Lifespan:
             "state": self._worker.state,
         }
         try:
-            await self._worker.application(scope, self._messages.get, self._send)
+            await self._worker.application(scope, self._receive, self._send)
         except BaseException as error:
             self._error = error
             if not isinstance(error, (Exception, asyncio.CancelledError)):
@@ -155,6 +170,10 @@ class Lifespan:
         finally:
             self._started.set()
             self._stopped.set()
+
+    async def _receive(self) -> dict[str, Any]:
+        self._knows = True
+        return await self._messages.get()
 
     async def _send(self, message: dict[str, Any]) -> None:
         kind = message["type"]
@@ -169,21 +188,8 @@ class Lifespan:
             self._failure = message.get("message") or "lifespan.shutdown.failed"
             self._stopped.set()
         else:
+            self._knows = False  # it answers without a look at what it is called for
             raise RuntimeError(f"ASGI: {kind!r} can't be sent in a lifespan")
-
-
-def _is_ignorance(error: BaseException) -> bool:
-    """Whether an application raised because it does not know of lifespans, and so has none."""
-    # Many say so by an assertion, a KeyError of what a request's scope has, or a ValueError; one
-    # that has a lifespan and fails in it does so below the function that it awaits, most often
-    # with startup.failed. Its traceback then is deeper than the call itself and one frame more.
-    depth = 0
-    traceback = error.__traceback__
-    while traceback is not None:
-        depth += 1
-        traceback = traceback.tb_next
-    known = (AssertionError, KeyError, NotImplementedError, TypeError, ValueError, RuntimeError)
-    return isinstance(error, known) and depth <= 3
 
 
 async def as_coroutine(awaitable: Any) -> None:

@@ -345,6 +345,21 @@ async def without_lifespan(scope: Any, receive: Any, send: Any) -> None:
     await answer(send, repr(scope.get("state")).encode())
 
 
+def in_layers(application: Any, layers: int) -> Any:
+    async def layer(scope: Any, receive: Any, send: Any) -> None:
+        await application(scope, receive, send)
+
+    return in_layers(layer, layers - 1) if layers else application
+
+
+without_lifespan_in_layers = in_layers(without_lifespan, 5)
+
+
+async def without_a_look(scope: Any, receive: Any, send: Any) -> None:
+    await receive()
+    await answer(send, repr(scope.get("state")).encode())
+
+
 async def failing_lifespan(scope: Any, receive: Any, send: Any) -> None:
     await receive()
     await send({"type": "lifespan.startup.failed", "message": "no database"})
@@ -353,6 +368,9 @@ async def failing_lifespan(scope: Any, receive: Any, send: Any) -> None:
 async def raising_lifespan(scope: Any, receive: Any, send: Any) -> None:
     await receive()
     raise LookupError("no database at all")
+
+
+raising_lifespan_in_layers = in_layers(raising_lifespan, 5)
 
 
 def make() -> Any:

@@ -381,8 +381,11 @@ def test_ways_to_name_it(arguments: str) -> None:
         assert server.end() == 0
 
 
-def test_without_a_lifespan() -> None:
-    with serving("'asgi_app:without_lifespan', workers=1") as server:
+@pytest.mark.parametrize(
+    "name", ["without_lifespan", "without_lifespan_in_layers", "without_a_look"]
+)
+def test_without_a_lifespan(name: str) -> None:
+    with serving(f"'asgi_app:{name}', workers=1") as server:
         assert server.get("/")[1] == b"None"
         assert server.end() == 0
         assert server.stderr() == ""
@@ -407,6 +410,7 @@ def refused(arguments: str) -> str:
     [
         ("'asgi_app:failing_lifespan'", "LifespanFailed: no database"),
         ("'asgi_app:raising_lifespan'", "LookupError: no database at all"),
+        ("'asgi_app:raising_lifespan_in_layers'", "LookupError: no database at all"),
         ("'asgi_app:without_lifespan', lifespan='on'", "AssertionError"),
         ("'asgi_app:app', interface='wsgy'", "interface must be one of auto, asgi, wsgi, handler"),
         ("'asgi_app:app', interface='handler'", "is not a handler"),
