@@ -115,6 +115,7 @@ def all_servers() -> list[Server]:
     return [
         Server("allcores", "ours", _allcores()),
         Server("allcores wsgi", "ours", _allcores("", "_wsgi")),
+        Server("allcores asgi", "ours", _allcores("", "_asgi")),
         _peer("fastpysgi wsgi", _fastpysgi("wsgi")),
         _peer("fastpysgi asgi", _fastpysgi("asgi")),
         _peer("pyronova", _pyronova()),

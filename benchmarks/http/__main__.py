@@ -194,13 +194,20 @@ def goals(run: Run, asked: list[Case], result: dict[str, dict[str, dict[str, flo
         rows = result[case.name]
         ours = rows.get("allcores")
         peers = {name: row for name, row in rows.items() if kinds[name] == "peer"}
-        wsgi = rows.get("allcores wsgi")
-        wsgi_peers = [row["cpu_us"] for name, row in peers.items() if name.endswith("wsgi")]
-        if wsgi and ours and case.depth == 1:
-            goal(f"{case.name}: CPU of WSGI, ÷ a handler's", wsgi["cpu_us"] / ours["cpu_us"], 1.25)
-        if wsgi and wsgi_peers:
-            measured = wsgi["cpu_us"] / min(wsgi_peers)
-            goal(f"{case.name}: CPU of WSGI, ÷ best WSGI peer", measured, 1.0)
+        for kind, of_handler, of_peer in (("wsgi", 1.25, 1.0), ("asgi", 1.8, 0.5)):
+            row = rows.get(f"allcores {kind}")
+            alike = [
+                each["cpu_us"]
+                for name, each in peers.items()
+                if name.endswith(kind) or (kind == "asgi" and name == "uvicorn")
+            ]
+            upper = kind.upper()
+            if row and ours and case.depth == 1:
+                measured = row["cpu_us"] / ours["cpu_us"]
+                goal(f"{case.name}: CPU of {upper}, ÷ a handler's", measured, of_handler)
+            if row and alike:
+                measured = row["cpu_us"] / min(alike)
+                goal(f"{case.name}: CPU of {upper}, ÷ best {upper} peer", measured, of_peer)
         if ours is None:
             continue
         if case.ceiling_goal and "times_ceiling" in ours:

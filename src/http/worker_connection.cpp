@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t least_room = 16 * 1024;  // for a read into a connection's buffer
 constexpr std::size_t worth_shrinking = 64 * 1024;
-constexpr std::uint64_t longest_awaited = 64 * 1024;
+constexpr std::uint64_t longest_after_continue = 64 * 1024;
 constexpr std::uint64_t linger_a_turn = 1u << 20;
 constexpr std::uint64_t linger_in_all = 64u << 20;
 constexpr std::uint64_t ns_a_ms = 1'000'000;
@@ -172,9 +172,16 @@ bool worker::is_stuck(const connection& connection) {
 // A body that is short, and whose length is known, is as good as here.
 bool worker::goes_in_parts(const connection& connection) const {
     const message_state& message = connection.message;
-    return message.at() == message_state::stage::body && !message.streams() &&
-           application_.takes_parts() &&
-           (message.is_chunked() || message.body_left() > longest_awaited);
+    if (message.at() != message_state::stage::body || message.streams() ||
+        !application_.takes_parts()) {
+        return false;
+    }
+    // Whether a client shall continue with a long body is the application's to say.
+    std::uint64_t awaited = application_.awaited_body();
+    if (message.awaits_continue()) awaited = std::min(awaited, longest_after_continue);
+    if (!message.is_chunked()) return message.body_left() > awaited;
+    return !application_.awaits_chunked() || message.awaits_continue() ||
+           message.body_size() > awaited;
 }
 
 // These bytes were the last that came of an unfinished request.
