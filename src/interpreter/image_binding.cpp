@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <span>
 #include <system_error>
+#include <utility>
 
 #include "interpreter/elf_file.h"
 #include "interpreter/image_file.h"
@@ -155,11 +156,12 @@ std::size_t bind_symbols(const link_map& object, const elf_file& parts, const ch
     return bound;
 }
 
-void name_after(link_map& object, const std::string& original) {
+char* name_after(link_map& object, const std::string& original) {
     const auto path = std::filesystem::absolute(original);
     const std::string name = path.parent_path().string() + "/./" + path.filename().string();
-    // The old one stays: another thread may be reading it. The linker frees the new one.
-    if (char* own = strdup(name.c_str())) object.l_name = own;
+    // The linker frees the new one.
+    char* own = strdup(name.c_str());
+    return own == nullptr ? nullptr : std::exchange(object.l_name, own);
 }
 
 void share_constants(const link_map& object, const mapped_file& original, const elf_file& parts,

@@ -36,8 +36,9 @@ std::size_t bind_symbols(const link_map& object, const elf_file& parts, const ch
 
 // Gives it the name of the file that it is a copy of, with a "/./" in it, so that nobody who opens
 // that file gets this instead: for libraries that ask where they are (dladdr), and for who reads
-// their symbols (Rust, debuggers).
-void name_after(link_map& object, const std::string& original);
+// their symbols (Rust, debuggers). Returns the name it had, which others may be reading: malloc's,
+// to be freed when it is unloaded, or null.
+char* name_after(link_map& object, const std::string& original);
 
 // Lets code and constants that are equal to the original's be the original's, whose memory all
 // images and the main interpreter share, and gives back that of the copy. Where it can't it leaves

@@ -10,6 +10,7 @@
 #include <stdexcept>
 
 #include "interpreter/attach.h"
+#include "interpreter/image_allocation.h"
 #include "interpreter/image_libc.h"
 #include "interpreter/image_pools.h"
 #include "interpreter/image_processors.h"
@@ -133,7 +134,7 @@ void link_group(std::span<const std::shared_ptr<image_candidate>> group, unique_
             throw image_error(each->path + ": the linker does not know it");
         objects.push_back(object);
         life.add(each->made.handle, *object, each->parts);
-        name_after(*object, each->path);
+        life.free_later(name_after(*object, each->path));
         const bool chosen = blas_is_chosen(each->made.handle);
         const bool knows_numbers = imports_any(*object, processor_number_functions);
         const auto unique = names.add(*object, each->parts);
@@ -155,6 +156,8 @@ void link_group(std::span<const std::shared_ptr<image_candidate>> group, unique_
         each->made.other_name = another_name(*each);
         share_constants(*object, each->original, each->parts, each->patches, *each->copy);
     }
+    for (const auto& each : group)
+        for (const std::string& library : each->shared) let_free_blocks_of_images(library);
     // Now that it calls what it should. Those that were needed first.
     for (std::size_t i = group.size(); i-- > 0;) call_constructors(*objects[i], group[i]->parts);
 }

@@ -43,6 +43,7 @@ struct image_candidate {
     std::vector<elf_file::patch> patches;
     // What it needs that is linked together with it, by the name it has for that.
     std::vector<std::pair<std::string_view, image_candidate*>> partners;
+    std::vector<std::string> shared;    // what it needs that is no image
     std::optional<std::size_t> openmp;  // the one it needs (interpreter/image_pools.h)
     std::optional<image_file> copy;
 };

@@ -7,6 +7,7 @@
 #include <array>
 #include <unordered_map>
 
+#include "interpreter/image_allocation.h"
 #include "interpreter/image_libc_results.h"
 #include "interpreter/image_libc_state.h"
 #include "interpreter/image_owner.h"
@@ -36,6 +37,7 @@ const char* first_entry(std::string_view name) noexcept {
 }  // namespace
 
 void* libc_replacement(std::size_t owner, std::string_view name) noexcept {
+    if (!has_allocations(owner) && is_of_allocation(name)) return nullptr;
     if (const char* first = first_entry(name)) return const_cast<char*>(first + owner * entry_size);
     libc_state& own = libc_state_of(owner);
     if (name == "optind") return &own.options.index;
@@ -43,11 +45,17 @@ void* libc_replacement(std::size_t owner, std::string_view name) noexcept {
     if (name == "opterr") return &own.options.print_errors;
     if (name == "optopt") return &own.options.unknown;
     if (name == "signgam") return &own.sign_of_gamma;
+    if (void* found = allocation_replacement(name)) return found;
     return libc_result_replacement(name);
 }
 
+bool libc_replaces(std::string_view name) noexcept {
+    return is_of_allocation(name) || libc_replacement(0, name) != nullptr;
+}
+
 bool is_of_the_c_library(const void* address) noexcept {
-    static constexpr std::array parts = {"libc.so.", "libm.so.", "libcrypt.so."};
+    static constexpr std::array parts = {"libc.so.", "libm.so.", "libcrypt.so.", "libstdc++.so.",
+                                         "libpython3."};
     dl_find_object found;
     if (address == nullptr || _dl_find_object(const_cast<void*>(address), &found) != 0)
         return false;

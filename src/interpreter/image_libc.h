@@ -19,7 +19,10 @@ namespace allcores::interpreter {
 // the same.
 void* libc_replacement(std::size_t owner, std::string_view name) noexcept;
 
-// Whether something is the C library's own. Others have functions of these names too.
+// Whether there is such a thing for any owner.
+bool libc_replaces(std::string_view name) noexcept;
+
+// Whether something is the C library's, or C++'s, own. Others have functions of these names too.
 bool is_of_the_c_library(const void* address) noexcept;
 
 // A number gets an owner: its state is as at the start of a process. Throws std::bad_alloc.

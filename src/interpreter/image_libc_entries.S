@@ -1,11 +1,12 @@
-/* The ways into functions of the C library's that keep state, one for each owner of images and each
-   function (image_libc_state.cpp).
+/* The ways into functions that stand for the C library's in images, one for each owner of images
+   and each function (image_libc_state.cpp, image_allocation.cpp).
 
-   Calls carry nothing that says whose they are, so each owner has entries of its own, which add the
-   owner's number as one more argument. A table of functions made by a template would be as large
-   again, of addresses that every process has to relocate. Nothing on the stack changes.
+   Calls carry nothing that says whose they are, so each owner has entries of its own, which add
+   the owner's number as one more argument. A table of functions made by a template would be as
+   large again, of addresses that every process has to relocate. Nothing on the stack changes.
 
-   The number of owners is image_owner::capacity, an entry's size is entry_size of image_libc.cpp. */
+   The number of owners is image_owner::capacity, an entry's size is entry_size of image_libc.cpp.
+   (Checked there.) */
 
 #if defined(__x86_64__)
 #define ARGUMENT_0 %edi

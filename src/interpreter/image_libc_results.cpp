@@ -127,6 +127,7 @@ tm* make_local(const time_t* time) noexcept {
 }
 char* write_time(const tm* time) noexcept {
     auto* place = part<&results::time_text>();
+    // NOLINTNEXTLINE(bugprone-unsafe-functions): it is what was asked for.
     return place == nullptr ? nullptr : asctime_r(time, *place);
 }
 char* write_local(const time_t* time) noexcept {

@@ -9,7 +9,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
+#include <utility>
 
+#include "interpreter/image_allocation.h"
 #include "interpreter/image_calls.h"
 #include "interpreter/image_keys.h"
 #include "interpreter/image_owner.h"
@@ -75,6 +78,11 @@ void image_life::owned_by(std::size_t number) noexcept {
     owner_ = number;
 }
 
+void image_life::free_later(void* block) {
+    const std::lock_guard lock(mutex_);
+    freed_later_.push_back(block);
+}
+
 bool image_life::is_empty() const noexcept {
     const std::lock_guard lock(mutex_);
     return handles_.empty();
@@ -119,11 +127,13 @@ image_life::rest image_life::unload() noexcept {
     forget_parsers(image_calls::ranges_of(*this));
     image_calls::remove(*this, handles);
     for (auto handle = handles.rbegin(); handle != handles.rend(); ++handle) dlclose(*handle);
+    for (void* block : std::exchange(freed_later_, {})) std::free(block);
     // 3. What their own allocators had.
     for (const auto& [start, size] : mappings_) munmap(reinterpret_cast<void*>(start), size);
-    // 4. The number by which they knew their owner.
+    // 4. What they had allocated, and the number by which they knew their owner.
     if (owner_) {
         image_keys::remove_all(*owner_);
+        drop_allocations(*owner_);
         image_owner::free(*owner_);
     }
     return rest::unloaded;

@@ -42,6 +42,9 @@ class image_life : public std::enable_shared_from_this<image_life> {
     // The number of the interpreter as an image_owner, which is free again when they are unloaded.
     void owned_by(std::size_t number) noexcept;
 
+    // A block of malloc's that is not needed any more when they are unloaded.
+    void free_later(void* block);
+
     bool is_empty() const noexcept;
 
     enum class rest {
@@ -59,6 +62,7 @@ class image_life : public std::enable_shared_from_this<image_life> {
 
     mutable std::mutex mutex_;    // guards what follows
     std::vector<void*> handles_;  // in the order in which they were linked
+    std::vector<void*> freed_later_;
     bool pinned_ = false;
     int tries_ = 0;  // of unloading them
     std::optional<std::size_t> owner_;

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "interpreter/image_allocation.h"
 #include "interpreter/image_libc.h"
 #include "interpreter/image_life.h"
 #include "interpreter/image_thread_end.h"
@@ -210,6 +211,7 @@ std::size_t image_owner::add() {
     }
     const std::size_t number = is_used_again ? all.free.back() : all.used;
     begin_libc_state(number);
+    begin_allocations(number);
     if (is_used_again) {
         all.free.pop_back();
     } else {
@@ -264,6 +266,10 @@ image_owner::staying::~staying() {
     if (!inside_) return;
     staying_in = before_;
     owners[number_].running.leave();
+}
+
+bool image_owner::replaces(std::string_view name) noexcept {
+    return libc_replaces(name) || replacement(0, name) != nullptr;
 }
 
 void* image_owner::replacement(std::size_t number, std::string_view name) noexcept {

@@ -56,7 +56,7 @@ class image_owner {
     };
 
     // Whether images call something else by that name.
-    static bool replaces(std::string_view name) noexcept { return replacement(0, name) != nullptr; }
+    static bool replaces(std::string_view name) noexcept;
     // What an image of this owner should use instead of CPython's or the C library's function or
     // variable of that name; null: the same. From any thread.
     static void* replacement(std::size_t number, std::string_view name) noexcept;

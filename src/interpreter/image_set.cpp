@@ -9,6 +9,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <span>
 #include <system_error>
@@ -60,12 +61,11 @@ PyObject* create_module(PyModuleDef* definition, int api_version) noexcept {
         const std::size_t dot = current_name->rfind('.');
         if (dot != std::string::npos && current_name->substr(dot + 1) == definition->m_name) {
             const std::string* full_name = std::exchange(current_name, nullptr);
-            // The definition keeps it, and is never unloaded.
-            auto* kept = static_cast<char*>(PyMem_RawMalloc(full_name->size() + 1));
+            // The definition keeps it until the image is unloaded.
+            char* kept = strdup(full_name->c_str());
             if (kept == nullptr) return PyErr_NoMemory();
-            full_name->copy(kept, full_name->size());
-            kept[full_name->size()] = 0;
             definition->m_name = kept;
+            if (image_set* set = image_set::current()) set->life()->free_later(kept);
         }
     }
     return PyModule_Create2(definition, api_version);
@@ -343,8 +343,9 @@ void image_set::prepare_needed(image_candidate& mine, std::string_view name,
         mine.rename(name, found->second);
     } else if (const auto path = system_library_to_copy(std::string(name))) {
         need_image(mine, name, *path, inherited);
-    } else if (!keeps_nothing(file_name_of(std::string(name)))) {
-        life_->pin();
+    } else {
+        mine.shared.emplace_back(name);
+        if (!keeps_nothing(file_name_of(std::string(name)))) life_->pin();
     }
 }
 
@@ -369,6 +370,7 @@ void image_set::need_image(image_candidate& mine, std::string_view name, const s
 // `mine` uses a library that all interpreters share.
 void image_set::share_library(image_candidate& mine, const std::string& path) {
     if (!keeps_nothing(file_name_of(path))) life_->pin();
+    mine.shared.push_back(path);
     try {
         if (const auto openmp = load_pool_library(path.c_str())) mine.openmp = openmp;
     } catch (const std::runtime_error& error) {
@@ -396,7 +398,7 @@ void* image_set::replacement(const bound_symbol& symbol) {
     if (void* found = weakref_replacement(name)) return found;
     if (!image_owner::replaces(name)) return nullptr;
     // Others have functions of such names too, a getopt() of their own, say.
-    if (libc_replacement(0, name) != nullptr && !is_of_the_c_library(symbol.now)) return nullptr;
+    if (libc_replaces(name) && !is_of_the_c_library(symbol.now)) return nullptr;
     if (!owner_) {
         owner_ = image_owner::add();
         life_->owned_by(*owner_);

@@ -3,6 +3,7 @@
 #include <Python.h>
 #include <sys/random.h>
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cstring>
@@ -12,12 +13,20 @@
 #include <set>
 #include <unordered_map>
 #include <utility>
+#include <vector>
+
+#include "memory/block_heap.h"
 
 namespace allcores::interpreter {
 namespace {
 
-// pymalloc's limit: what is larger comes from malloc.
+using allcores::memory::block_heap;
+
+// pymalloc's limit: what is larger comes from malloc, and what has no size.
 constexpr std::size_t largest_small = 512;
+constexpr bool is_small(std::size_t size) {
+    return size - 1 < largest_small;
+}
 
 struct heap;
 
@@ -35,6 +44,9 @@ static_assert(sizeof(header) % 16 == 0, "a block must stay aligned");
 struct heap {
     std::mutex mutex;  // guards `blocks` and the links of the list; held for some instructions
     header* blocks = nullptr;
+    // For blocks that it has room for; null: nothing is known of an interpreter's end, as without
+    // images. With the GIL.
+    block_heap* unnoted = nullptr;
     std::map<void*, std::size_t> arenas;  // guarded by all_heaps.mutex
     std::set<std::uintptr_t> mapped;      // with the GIL: what pymalloc's tree has a leaf for
 };
@@ -51,6 +63,7 @@ struct registry {
     std::mutex mutex;
     std::unordered_map<std::int64_t, std::unique_ptr<heap>> by_interpreter;
     std::unordered_map<void*, heap*> by_arena;
+    std::vector<block_heap*> unused;  // they live for good
 };
 registry& all_heaps() {
     static auto* all = new registry;
@@ -158,6 +171,8 @@ void* forget(header* at) {
 void* raw_malloc(void*, std::size_t size) {
     heap* owner = std::exchange(allocating, nullptr);
     if (owner == nullptr || size > SIZE_MAX - overhead) return raw.malloc(raw.ctx, size);
+    if (owner->unnoted != nullptr)
+        if (void* block = owner->unnoted->allocate(size)) return block;
     void* start = raw.malloc(raw.ctx, size + overhead);
     return start == nullptr ? nullptr : note(owner, start);
 }
@@ -184,12 +199,27 @@ void* raw_calloc(void*, std::size_t count, std::size_t size) {
         bytes > SIZE_MAX - overhead) {
         return raw.calloc(raw.ctx, count, size);
     }
+    if (owner->unnoted != nullptr)
+        if (void* block = owner->unnoted->allocate(bytes)) return std::memset(block, 0, bytes);
     void* start = raw.calloc(raw.ctx, 1, bytes + overhead);
     return start == nullptr ? nullptr : note(owner, start);
 }
 
 void* raw_realloc(void*, void* block, std::size_t size) {
     heap* owner = std::exchange(allocating, nullptr);
+    if (block_heap::contains(block)) {
+        const std::size_t before = block_heap::size_of(block);
+        if (size <= before && size > before / 2) return block;
+        void* made = block_heap::heap_of(block).allocate(size);
+        if (made == nullptr) {
+            allocating = owner;
+            made = raw_malloc(nullptr, size);
+        }
+        if (made == nullptr) return nullptr;
+        std::memcpy(made, block, std::min(size, before));
+        block_heap::release(block);
+        return made;
+    }
     if (!is_noted(block)) {
         // A block that was allocated before anybody watched stays as it is.
         if (block == nullptr && owner != nullptr) {
@@ -215,13 +245,17 @@ void* raw_realloc(void*, void* block, std::size_t size) {
 }
 
 void raw_free(void*, void* block) {
-    raw.free(raw.ctx, is_noted(block) ? forget(header_of(block)) : block);
+    if (block_heap::contains(block)) {
+        block_heap::release(block);
+    } else {
+        raw.free(raw.ctx, is_noted(block) ? forget(header_of(block)) : block);
+    }
 }
 
 // Objects and PyMem_Malloc: what is large is noted by the functions above, which they lead to.
 template <const PyMemAllocatorEx& Before>
 void* owned_malloc(void*, std::size_t size) {
-    if (size <= largest_small) [[likely]] {
+    if (is_small(size)) [[likely]] {
         return Before.malloc(Before.ctx, size);
     }
     allocating = current_heap();
@@ -233,7 +267,7 @@ void* owned_malloc(void*, std::size_t size) {
 template <const PyMemAllocatorEx& Before>
 void* owned_calloc(void*, std::size_t count, std::size_t size) {
     // (An overflow is refused without allocating.)
-    if (count * size > largest_small) allocating = current_heap();
+    if (!is_small(count * size)) allocating = current_heap();
     void* block = Before.calloc(Before.ctx, count, size);
     allocating = nullptr;
     return block;
@@ -241,7 +275,7 @@ void* owned_calloc(void*, std::size_t count, std::size_t size) {
 
 template <const PyMemAllocatorEx& Before>
 void* owned_realloc(void*, void* block, std::size_t size) {
-    if (size > largest_small) allocating = current_heap();
+    if (!is_small(size)) allocating = current_heap();
     void* now = Before.realloc(Before.ctx, block, size);
     allocating = nullptr;
     return now;
@@ -352,6 +386,28 @@ bool watch_heaps() noexcept {
         const std::unique_lock lock(installing, std::try_to_lock);
         if (lock.owns_lock() && state.load() == 0) state = install() ? 1 : -1;
     }
+    if (state.load() != 1) return false;
+    if (heap* own = current_heap(); own != nullptr && own->unnoted == nullptr) {
+        registry& all = all_heaps();
+        const std::lock_guard lock(all.mutex);
+        if (all.unused.empty()) {
+            own->unnoted = new block_heap;
+        } else {
+            own->unnoted = all.unused.back();
+            all.unused.pop_back();
+        }
+    }
+    return true;
+}
+
+PyThread_type_lock allocate_lock() noexcept {
+    if (state.load() == 1) allocating = current_heap();
+    PyThread_type_lock made = PyThread_allocate_lock();
+    allocating = nullptr;
+    return made;
+}
+
+bool heaps_are_watched() noexcept {
     return state.load() == 1;
 }
 
@@ -375,6 +431,12 @@ std::size_t release_heap(std::int64_t interpreter_id) noexcept {
         for (const auto& [start, size] : gone->arenas) all.by_arena.erase(start);
     }
     std::size_t released = 0;
+    if (gone->unnoted != nullptr) {
+        released += gone->unnoted->taken();
+        gone->unnoted->drop();
+        const std::lock_guard lock(all.mutex);
+        all.unused.push_back(gone->unnoted);
+    }
     while (gone->blocks != nullptr) {
         void* start = forget(gone->blocks);
         raw.free(raw.ctx, start);

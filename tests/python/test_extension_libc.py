@@ -1,4 +1,4 @@
-"""What the C library keeps in the process between two calls, in images: each interpreter its own."""
+"""What the C library keeps in the process between two calls, in images: each has its own."""
 
 import pathlib
 import sys
