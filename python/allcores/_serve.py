@@ -201,7 +201,7 @@ def serve(
             failure = server.wait_serving()
             if failure is None:
                 if not stopped:
-                    _announce(ready, addresses, given | {"workers": count})
+                    _announce(ready, addresses, server.interface(), given | {"workers": count})
                 failure = server.wait_returned()
             if stopped:  # whoever still loaded then need not have come to an end
                 failure = None
@@ -216,7 +216,10 @@ def serve(
 
 
 def _announce(
-    ready: Callable[[list[str]], Any] | None, addresses: list[str], given: dict[str, Any]
+    ready: Callable[[list[str]], Any] | None,
+    addresses: list[str],
+    interface: str,
+    given: dict[str, Any],
 ) -> None:
     if ready is not None:
         ready(addresses)
@@ -229,9 +232,8 @@ def _announce(
     workers = given["workers"]
     plural = "worker" if workers == 1 else "workers"
     python = f"{version_info.major}.{version_info.minor}.{version_info.micro}"
-    interface = "" if given["interface"] == "auto" else f" for {given['interface']}"
     print(
-        f"allcores {_core.__version__}: serving on {names} with {workers} {plural}{interface}, "
+        f"allcores {_core.__version__}: serving on {names} with {workers} {plural} ({interface}), "
         f"Python {python}; Ctrl-C or SIGTERM stops",
         flush=True,
     )
@@ -267,6 +269,12 @@ def _load_problem(failure: tuple[str, str, str]) -> ServeError:
         return ServeError(
             f"allcores: handler not found: {message}", no_module=name == "ModuleNotThere"
         )
+    if name == "LifespanFailed":
+        # What the application raised is in front of what was raised from it.
+        cause, is_there, _ = traceback.partition("\nThe above exception was the direct cause of")
+        said = "the application's start-up failed"
+        text = "" if message in (said, "") else f": {message}"
+        return ServeError(f"{_of_application(cause) if is_there else ''}allcores: {said}{text}", 3)
     text = f"{_of_application(traceback)}allcores: the handler can't be loaded: {kind}: {message}"
     return ServeError(text, 3)
 

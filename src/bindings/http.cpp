@@ -204,6 +204,10 @@ PyObject* restart(PyObject* self, PyObject* seconds) {
     return Py_NewRef(Py_None);
 }
 
+PyObject* interface_name(PyObject* self, PyObject*) {
+    return data::guarded([&] { return PyUnicode_FromString(get(self).interface_name().c_str()); });
+}
+
 PyObject* wake_descriptor(PyObject* self, PyObject*) {
     return PyLong_FromLong(get(self).wake_descriptor());
 }
@@ -227,6 +231,8 @@ PyMethodDef server_methods[] = {
      "Wait for the first worker; None, or (type, message, traceback) of the first that failed."},
     {"wait_returned", wait_or_error<&serving::wait_returned>, METH_NOARGS,
      "Wait until all workers have stopped serving, or one fails to load; as wait_serving."},
+    {"interface", interface_name, METH_NOARGS,
+     "The application's interface, once a worker serves it."},
     {"wake_descriptor", wake_descriptor, METH_NOARGS,
      "What signal.set_wakeup_fd takes, so that a signal ends a wait."},
     {"stop", stop, METH_O, "Take no more connections; seconds for what is in flight."},

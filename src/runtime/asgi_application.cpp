@@ -137,9 +137,13 @@ asgi_application::asgi_application(PyObject* worker, PyObject* collector,
     Py_XDECREF(selector);
     Py_XDECREF(asyncio);
     Py_XDECREF(core);
-    PyObject* server = PyErr_Occurred() ? nullptr
+    // Of a unix socket: its path and None, as the specification has it.
+    PyObject* server = nullptr;
+    if (!PyErr_Occurred()) {
+        server = address.host().empty() ? Py_BuildValue("(sO)", address.path().c_str(), Py_None)
                                         : Py_BuildValue("(si)", address.host().c_str(),
                                                         static_cast<int>(address.port()));
+    }
     PyObject* root = server == nullptr ? nullptr : PyObject_GetAttrString(worker, "root_path");
     PyObject* state = root == nullptr ? nullptr : PyObject_GetAttrString(worker, "scope_state");
     if (state != nullptr) {

@@ -184,6 +184,7 @@ void serving::work(unsigned index) {
             worker_application::make(target, server_.addresses().at(0));
         is_ready = application && application->is_ready();
         if (is_ready) {
+            note_interface(target);
             application->detach();
             has_served = loaded(index);
             if (has_served) server_.run(*application, index);
@@ -197,6 +198,23 @@ void serving::work(unsigned index) {
     Py_XDECREF(target);
     Py_XDECREF(module);
     if (is_ready) returned(index);
+}
+
+// Attached.
+void serving::note_interface(PyObject* target) {
+    PyObject* kind = PyObject_GetAttrString(target, "kind");
+    const char* text = kind == nullptr ? nullptr : PyUnicode_AsUTF8(kind);
+    if (text == nullptr) PyErr_Clear();
+    {
+        const std::lock_guard lock(mutex_);
+        interface_ = text == nullptr ? "" : text;
+    }
+    Py_XDECREF(kind);
+}
+
+std::string serving::interface_name() {
+    const std::lock_guard lock(mutex_);
+    return interface_;
 }
 
 // Whether to serve now. Detached.

@@ -73,6 +73,9 @@ class serving : public std::enable_shared_from_this<serving> {
     std::size_t places() const { return places_.size(); }
     std::int64_t interpreter_at(unsigned index);
     double seconds_since_start() const;
+    // That of the application, as allcores._worker has found it; empty before a worker has loaded
+    // it.
+    std::string interface_name();
 
     // The server that serves in this interpreter, else the one started last; null when there is
     // none.
@@ -123,6 +126,7 @@ class serving : public std::enable_shared_from_this<serving> {
 
     // The job of one worker, attached.
     void work(unsigned index);
+    void note_interface(PyObject* target);
     bool loaded(unsigned index);
     void failed(unsigned index, std::unique_ptr<data::remote_error> error);
     void returned(unsigned index);
@@ -163,6 +167,7 @@ class serving : public std::enable_shared_from_this<serving> {
 
     std::mutex mutex_;  // guards what follows
     std::vector<place> places_;
+    std::string interface_;
     bool stops_ = false;  // nobody begins to load or to serve any more
     bool wants_restart_ = false;
     bool is_restarting_ = false;

@@ -87,11 +87,11 @@ bool wsgi_environ::prepare(PyObject* common, const net::address& address) {
         "SERVER_PROTOCOL", "REMOTE_ADDR", "REMOTE_PORT",  "wsgi.input",
     };
     common_ = PyDict_Copy(common);
-    // A unix socket has neither, and both must be there.
-    const std::string host = address.host().empty() ? "localhost" : address.host();
-    const int port = address.port() ? address.port() : 80;
-    if (common_ == nullptr || !set_text(common_, "SERVER_NAME", host) ||
-        !set_text(common_, "SERVER_PORT", std::to_string(port))) {
+    // A unix socket has neither, and PEP 3333 wants both.
+    const bool is_unix = address.host().empty();
+    if (common_ == nullptr ||
+        !set_text(common_, "SERVER_NAME", is_unix ? "localhost" : address.host()) ||
+        !set_text(common_, "SERVER_PORT", is_unix ? "80" : std::to_string(address.port()))) {
         return false;
     }
     // All keys are there, so that setting them later needs no room.
@@ -208,9 +208,7 @@ bool wsgi_environ::set_client(PyObject* environ, const http::peer& client) {
         Py_XSETREF(client_host_, host);
     }
     if (client_port_ == nullptr || port_ != client.port) {
-        PyObject* port = client.host.empty()
-                             ? latin1({})
-                             : PyUnicode_FromFormat("%d", static_cast<int>(client.port));
+        PyObject* port = PyUnicode_FromFormat("%d", static_cast<int>(client.port));
         if (port == nullptr) return false;
         Py_XSETREF(client_port_, port);
         port_ = client.port;

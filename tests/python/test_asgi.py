@@ -408,7 +408,7 @@ def refused(arguments: str) -> str:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ("'asgi_app:failing_lifespan'", "LifespanFailed: no database"),
+        ("'asgi_app:failing_lifespan'", "the application's start-up failed: no database"),
         ("'asgi_app:raising_lifespan'", "LookupError: no database at all"),
         ("'asgi_app:raising_lifespan_in_layers'", "LookupError: no database at all"),
         ("'asgi_app:without_lifespan', lifespan='on'", "AssertionError"),

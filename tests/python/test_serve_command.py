@@ -105,7 +105,7 @@ def test_a_line_says_what_is_served_and_how_to_stop(folder: Path) -> None:
         line = server.lines[0]
         assert line == (
             f"allcores {allcores.__version__}: serving on http://127.0.0.1:{server.port} "
-            f"with 2 workers, Python {sys.version.split()[0]}; Ctrl-C or SIGTERM stops\n"
+            f"with 2 workers (handler), Python {sys.version.split()[0]}; Ctrl-C or SIGTERM stops\n"
         )
         assert answer(server)["workers"] == 2
         assert server.end(signal.SIGTERM) == 0
@@ -259,6 +259,29 @@ def test_an_application_that_can_not_be_loaded_shows_its_own_frames(folder: Path
     status, text = fails(folder, "broken:app", "--port=0", "--workers=1")
     assert status == 3
     assert "SyntaxError" in text and "def f(:" in text and "_worker.py" not in text
+
+
+LIFESPANS = """
+async def says(scope, receive, send):
+    await receive()
+    await send({"type": "lifespan.startup.failed", "message": "no database"})
+
+
+async def raises(scope, receive, send):
+    await receive()
+    raise RuntimeError("no database")
+"""
+
+
+def test_a_start_up_that_fails(folder: Path) -> None:
+    (folder / "starts.py").write_text(LIFESPANS)
+    options = ["--port=0", "--workers=1", "--lifespan=on"]
+    status, text = fails(folder, "starts:says", *options)
+    assert (status, text) == (3, "allcores: the application's start-up failed: no database\n")
+    status, text = fails(folder, "starts:raises", *options)
+    assert status == 3
+    assert re.findall(r'File "(.*)", line', text) == [str(folder / "starts.py")]
+    assert text.endswith("RuntimeError: no database\nallcores: the application's start-up failed\n")
 
 
 def test_factories(folder: Path) -> None:
