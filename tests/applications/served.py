@@ -27,6 +27,20 @@ COMPLAINT = re.compile(
 )
 
 
+# The server serves as soon as one worker does; tests begin when all do.
+ALL_SERVE = """
+import time
+import allcores
+import allcores.http
+def serves():
+    return sum(each["cpu_seconds"] > 0 for each in allcores.http.statistics()["workers"])
+def ready(addresses):
+    while serves() < WORKERS:
+        time.sleep(0.01)
+    print(f"serving on http://{addresses[0]}", flush=True)
+"""
+
+
 @contextmanager
 def served(
     application: str,
@@ -39,7 +53,8 @@ def served(
     Fails when it does not end by itself, or has said that anything failed.
     """
     named = "".join(f", {name}={value!r}" for name, value in options.items())
-    program = f"import allcores\nallcores.serve({application!r}, workers={workers}, port=0{named})"
+    serve = f"allcores.serve({application!r}, workers={workers}, port=0, ready=ready{named})"
+    program = ALL_SERVE.replace("WORKERS", str(workers)) + serve
     path = os.pathsep.join(map(str, FOLDERS))
     command = [sys.executable, "-W", "error::RuntimeWarning", "-c", program]
     with ServerProcess(command, {"PYTHONPATH": path, **(environment or {})}) as server:

@@ -7,6 +7,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 
 import httpx
@@ -15,6 +16,9 @@ import requests
 from browser import Browser
 from served import memory, served, until, withstands
 from servers import ServerProcess
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import Close
+from websockets.sync.client import connect
 
 
 @pytest.fixture(scope="module", params=["app", "checked"])
@@ -179,6 +183,42 @@ def test_documentation_in_a_browser(server: ServerProcess, chromium: Browser) ->
     )
     assert '"hello": "world"' in answer
     assert chromium.complaints() == []
+
+
+def test_websocket(server: ServerProcess) -> None:
+    at = f"ws://{server.host}:{server.port}/ws"
+    with connect(f"{at}/a%20b?q=x", subprotocols=["one", "two"], proxy=None) as client:
+        assert client.subprotocol == "one"
+        assert json.loads(client.recv(timeout=30)) == {"room": "a b", "dependency": "async x"}
+        for message in ("text", b"bytes", "ä" * 100_000, os.urandom(300_000)):
+            client.send(message)
+            assert client.recv(timeout=30) == message
+        client.send("close")
+        with pytest.raises(ConnectionClosed) as closed:
+            client.recv(timeout=30)
+        assert closed.value.rcvd == Close(4001, "as you like")
+    with connect(f"{at}/leaving", proxy=None) as client:
+        client.recv(timeout=30)
+    until("it has heard", lambda: "fastapi: left leaving 1000" in server.output())
+    with pytest.raises(InvalidStatus) as refused:
+        connect(f"{at}/closed", proxy=None)
+    assert refused.value.response.status_code == 403
+
+
+def test_many_websockets(server: ServerProcess) -> None:
+    """They are of all workers, and each has its own messages back, in order."""
+
+    def one(number: int) -> None:
+        at = f"ws://{server.host}:{server.port}/ws/{number}"
+        with connect(at, proxy=None) as client:
+            assert json.loads(client.recv(timeout=30))["room"] == str(number)
+            messages = [f"{number} {each}" * (each % 50) for each in range(100)]
+            for message in messages:
+                client.send(message)
+            assert [client.recv(timeout=30) for _ in messages] == messages
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(one, range(64)))
 
 
 def test_many_clients(server: ServerProcess) -> None:

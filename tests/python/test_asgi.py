@@ -275,9 +275,7 @@ def test_a_client_that_goes_away_is_a_disconnect(own_server: ServerProcess) -> N
     assert "failed" not in own_server.stderr()
 
 
-@pytest.mark.parametrize(
-    "target", [b"/flood", b"/flood_that_fails", b"/flood_that_fails?group"]
-)
+@pytest.mark.parametrize("target", [b"/flood", b"/flood_that_fails", b"/flood_that_fails?group"])
 def test_a_client_that_goes_away_ends_a_flood(own_server: ServerProcess, target: bytes) -> None:
     with own_server.socket() as connection:
         connection.sendall(b"GET " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -4,6 +4,7 @@
 dictionaries of asgiref.typing: no key is missing or unknown, and each value has its type.
 """
 
+import collections.abc
 import types
 import typing
 
@@ -21,8 +22,6 @@ MESSAGES = {
 }
 # What the specification lets a server leave out.
 OPTIONAL = {"state", "extensions", "reason", "bytes", "text", "body", "more_body"}
-# Iterables of pairs of byte strings, by name since they are walked here.
-PAIRS = ("headers",)
 
 
 class WrongMessage(AssertionError):
@@ -43,7 +42,11 @@ def fits(value: object, hint: object) -> bool:
         return (
             isinstance(value, (tuple, list))
             and len(value) == len(arguments)
-            and all(map(fits, value, arguments))
+            and all(fits(each, kind) for each, kind in zip(value, arguments, strict=True))
+        )
+    if origin is collections.abc.Iterable:
+        return not isinstance(value, (str, bytes)) and all(
+            fits(each, arguments[0]) for each in value
         )
     if origin is dict:
         return isinstance(value, dict)
@@ -64,13 +67,9 @@ def check(found: dict, kind: type, name: str) -> None:
     if missing or unknown:
         raise WrongMessage(f"{name}: missing {sorted(missing)}, unknown {sorted(unknown)}")
     for key, value in found.items():
-        if key in PAIRS:
-            good = all(
-                len(pair) == 2 and type(pair[0]) is bytes and type(pair[1]) is bytes
-                for pair in value
-            ) and all(pair[0] == pair[0].lower() for pair in value)
-        else:
-            good = fits(value, hints[key])
+        good = fits(value, hints[key])
+        if key == "headers":
+            good = good and all(name == name.lower() for name, _ in value)
         if not good:
             raise WrongMessage(f"{name}: {key} is {value!r}, not {hints[key]}")
 

@@ -217,7 +217,7 @@ async def stream(count: int = 100) -> StreamingResponse:
 
 @app.get("/stream_of_a_thread")
 def stream_of_a_thread(count: int = 100) -> StreamingResponse:
-    return StreamingResponse((f"{number}\n" for number in range(count)))
+    return StreamingResponse(f"{number}\n" for number in range(count))
 
 
 @app.post("/upload")
