@@ -11,7 +11,7 @@ if sys.version_info < (3, 14):
     )
 
 from allcores import _bootstrap, _copying, _lazy
-from allcores._core import __version__, freeze, is_frozen, thaw
+from allcores._core import __version__, freeze, is_frozen, move, thaw, view
 
 # Not from typing: its import costs every interpreter more than all of this package.
 TYPE_CHECKING = False
@@ -31,8 +31,10 @@ __all__ = [
     "freeze",
     "frozen",
     "is_frozen",
+    "move",
     "serve",
     "thaw",
+    "view",
 ]
 
 _bootstrap.set_up_process()

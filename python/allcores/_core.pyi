@@ -1,4 +1,4 @@
-from collections.abc import Callable, Mapping
+from collections.abc import Buffer, Callable, Mapping
 from os import PathLike
 from types import CodeType
 from typing import Any, final
@@ -180,6 +180,16 @@ def _forget_image(path: str, /) -> None: ...
 def _open_library(path: str, mode: int, /) -> int | None: ...
 
 # Messages between interpreters (src/bindings/message.cpp)
+
+@final
+class View:
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+@final
+class Move: ...
+
+def move(obj: object, *, strict: bool = False) -> Move: ...
+def view(buffer: Buffer, *, writable: bool = False) -> View: ...
 
 @final
 class _Message:

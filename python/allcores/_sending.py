@@ -69,6 +69,41 @@ def unpack(parts: list[Any]) -> Any:
     return unpickler.load()
 
 
+class TakenArray:
+    """A NumPy array whose memory goes with the message (src/data/numpy_memory.cpp)."""
+
+    def __init__(self, view: Any, dtype: Any, shape: tuple[int, ...], by_rows: bool) -> None:
+        self.parts = view, dtype, shape, by_rows
+
+    def __reduce__(self) -> Any:
+        return _array, self.parts
+
+
+def names_of(array: Any) -> int:
+    """How many variables of the functions that run, and of their modules, refer to an array.
+
+    What else refers to it may be a view of its memory.
+    """
+    import sys
+
+    found = 0
+    modules: list[dict[str, Any]] = []
+    frame: types.FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_locals is not frame.f_globals:
+            found += sum(value is array for value in frame.f_locals.values())
+        if not any(frame.f_globals is each for each in modules):
+            modules.append(frame.f_globals)
+        frame = frame.f_back
+    return found + sum(value is array for each in modules for value in each.values())
+
+
+def _array(memory: memoryview, dtype: Any, shape: tuple[int, ...], by_rows: bool) -> Any:
+    import numpy
+
+    return numpy.frombuffer(memory, dtype).reshape(shape, order="C" if by_rows else "F")
+
+
 # Exceptions: pickle leaves out what they were raised from, and a traceback can't be pickled.
 
 
@@ -229,9 +264,7 @@ def _advice(obj: Any) -> str:
     if name == "socket.socket":
         return "pass its descriptor (socket.detach()), and make a socket of that there"
     if isinstance(obj, memoryview):
-        return (
-            "pass bytes(...) of it to copy the memory, or allcores.freeze(bytes(...)) to share it"
-        )
+        return "pass bytes(...) of it to copy the memory, or allcores.view(...) of it to share it"
     if isinstance(obj, types.GeneratorType):
         return "pass list(...) of what it yields"
     if isinstance(obj, (types.CoroutineType, types.AsyncGeneratorType)):

@@ -61,10 +61,10 @@ PyType_Spec message_spec = {
     message_slots,
 };
 
-// _encode(obj) -> _Message, by the type that the function has as its self.
-PyObject* encode(PyObject* type, PyObject* value) {
+// _encode(obj) -> _Message; the function's self is a tuple of that class.
+PyObject* encode(PyObject* self, PyObject* value) {
     return guarded([&]() -> ref {
-        auto* message_type = reinterpret_cast<PyTypeObject*>(type);
+        auto* message_type = reinterpret_cast<PyTypeObject*>(PyTuple_GET_ITEM(self, 0));
         ref made = checked(message_type->tp_alloc(message_type, 0));
         std::construct_at(&held(made.get()), data::message::encode(value));
         return made;
@@ -127,7 +127,8 @@ int add_message(PyObject* module) {
         interpreter::cache_arenas();
         ref type = checked(PyType_FromModuleAndSpec(module, &message_spec, nullptr));
         checked(PyModule_AddType(module, reinterpret_cast<PyTypeObject*>(type.get())));
-        ref function = checked(PyCFunction_New(&encode_definition, type.get()));
+        ref self = checked(PyTuple_Pack(1, type.get()));
+        ref function = checked(PyCFunction_New(&encode_definition, self.get()));
         checked(PyModule_AddObjectRef(module, "_encode", function.get()));
         return PyModule_AddFunctions(module, methods);
     });

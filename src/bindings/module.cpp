@@ -12,6 +12,7 @@ constexpr add_part parts[] = {
     allcores::bindings::add_http,     allcores::bindings::add_image,
     allcores::bindings::add_compiled, allcores::bindings::add_message,
     allcores::bindings::add_frozen_names, allcores::bindings::add_server_options,
+    allcores::bindings::add_view,
 };
 
 int execute(PyObject* module) {

@@ -15,5 +15,6 @@ int add_image(PyObject* module);
 int add_compiled(PyObject* module);
 int add_message(PyObject* module);
 int add_frozen_names(PyObject* module);
+int add_view(PyObject* module);
 
 }  // namespace allcores::bindings

@@ -35,16 +35,22 @@ PyBytesObject* buffer_of(PyByteArrayObject* array) {
 
 }  // namespace
 
-bool take_bytearray(PyObject* object, handed_block& block) {
+bool can_take_bytearray(PyObject* object) {
     PyByteArrayObject* array = as_bytearray(object);
     if (array->ob_exports != 0 || array->ob_alloc < least_handed_over) return false;
 #if PY_VERSION_HEX >= 0x030F0000
     PyBytesObject* buffer = buffer_of(array);
-    if (!PyBytes_CheckExact(buffer) || Py_REFCNT(buffer) != 1 ||
-        array->ob_bytes != buffer->ob_sval || Py_SIZE(buffer) < least_handed_over) {
-        return false;
-    }
-    block.memory = buffer;
+    return PyBytes_CheckExact(buffer) && Py_REFCNT(buffer) == 1 &&
+           array->ob_bytes == buffer->ob_sval && Py_SIZE(buffer) >= least_handed_over;
+#else
+    return true;
+#endif
+}
+
+void take_bytearray(PyObject* object, handed_block& block) {
+    PyByteArrayObject* array = as_bytearray(object);
+#if PY_VERSION_HEX >= 0x030F0000
+    block.memory = buffer_of(array);
     PyObject* empty = Py_GetConstant(Py_CONSTANT_EMPTY_BYTES);
     array->ob_bytes_object = empty;
     char* nothing = PyBytes_AS_STRING(empty);
@@ -60,7 +66,6 @@ bool take_bytearray(PyObject* object, handed_block& block) {
     array->ob_alloc = 0;
     Py_SET_SIZE(array, 0);
     disown(block.memory);
-    return true;
 }
 
 void copy_bytearray(PyObject* object, handed_block& block) {
@@ -119,18 +124,20 @@ bool knows_arrays(PyTypeObject* array_type) {
     return array_type->tp_basicsize == sizeof(array_object) && array_type->tp_itemsize == 0;
 }
 
-bool take_array(PyObject* object, handed_block& block) {
+bool can_take_array(PyObject* object) {
+    const array_object* array = as_array(object);
+    return array->exports == 0 && array->allocated >= Py_SIZE(array);
+}
+
+void take_array(PyObject* object, handed_block& block) {
     array_object* array = as_array(object);
-    if (array->exports != 0 || array->allocated < Py_SIZE(array)) return false;
     block.memory = array->items;
-    block.kind = handed_block::sort::array;
     block.size = Py_SIZE(array);
     block.allocated = array->allocated;
     array->items = nullptr;
     array->allocated = 0;
     Py_SET_SIZE(array, 0);
     disown(block.memory);
-    return true;
 }
 
 void copy_array(PyObject* object, handed_block& block) {

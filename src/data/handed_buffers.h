@@ -8,11 +8,14 @@
 
 namespace allcores::data {
 
-// Fill in the block (for an array, its typecode and its content's bytes are in it already); false,
-// and nothing has changed, if the buffer can't be taken (somebody has a view of it). The object is
-// empty then.
-bool take_bytearray(PyObject* object, handed_block& block);
-bool take_array(PyObject* object, handed_block& block);
+// Whether the buffer can be taken: nobody has a view of it.
+bool can_take_bytearray(PyObject* object);
+bool can_take_array(PyObject* object);
+
+// Fill in the block (for an array, its typecode and its content's bytes are in it already). The
+// object is empty then.
+void take_bytearray(PyObject* object, handed_block& block);
+void take_array(PyObject* object, handed_block& block);
 
 // A copy that the receiver need not copy again. Throws std::bad_alloc.
 void copy_bytearray(PyObject* object, handed_block& block);

@@ -43,7 +43,7 @@ class message {
     static message encode(PyObject* object, const char* place = "the value");
 
     // The same for an object that the sender is done with, as with a result: what nobody else
-    // refers to may change hands instead of being copied. It is lost when this throws.
+    // refers to may change hands instead of being copied, and is lost then if this throws.
     static message encode_last(ref object, const char* place = "the value");
 
     // In the receiver, with its GIL, once: a new reference. The message is empty afterwards, also

@@ -62,8 +62,8 @@ class decoder {
     template <class Value>
     Value take() {
         Value value;
-        std::memcpy(&value, next_, sizeof value);
-        next_ += sizeof value;
+        std::memcpy(&value, next_, sizeof(Value));
+        next_ += sizeof(Value);
         return value;
     }
     const char* take_bytes(std::size_t count) {

@@ -102,6 +102,7 @@ void encoder::walk(PyObject** root, bool owned) {
         if (advance()) continue;
         PyMem_RawFree(frames_.back().scratch);
         frames_.pop_back();
+        if (frames_.size() < moved_depth_) moved_depth_ = 0;
     }
 }
 
@@ -113,6 +114,12 @@ void encoder::reset() noexcept {
     pointers_.clear();
     kept_.clear();
     put_aside_ = ref();
+    arrays_.clear();
+    take_back();
+    taken_.clear();
+    changes_.clear();
+    moves_.clear();
+    moved_depth_ = 0;
     pickled_ = message();
     needs_ = 0;
     runs_code_ = false;
@@ -122,12 +129,20 @@ void encoder::reset() noexcept {
 }
 
 message encoder::run(PyObject** root, bool owned, const char* place) {
+    std::vector<ref> moves;
+    message made = write(root, owned, place, moves);
+    let_go(moves);
+    return made;
+}
+
+message encoder::write(PyObject** root, bool owned, const char* place, std::vector<ref>& moves) {
     struct at_end {
         encoder& self;
         ~at_end() { self.reset(); }
     } cleared{*this};
     busy_ = true;
     walk(root, owned);
+    commit(false);
     if (put_aside_) pickle(*root, place);
     const std::size_t bytes = out_.bytes();
     const bool small = bytes <= message::most_small && out_.only_chunk() != nullptr;
@@ -140,12 +155,15 @@ message encoder::run(PyObject** root, bool owned, const char* place) {
     } else {
         made.body_->chunks = out_.take();
     }
+    commit(true);
+    taken_.clear();
     made.body_->needs = needs_;
     made.body_->marks = memo_.size();
     made.body_->runs_code = runs_code_;
     made.body_->blocks.swap(blocks_);
     made.body_->pointers.swap(pointers_);
     made.body_->pickled = std::move(pickled_);
+    moves.swap(moves_);
     return made;
 }
 

@@ -99,30 +99,11 @@ PyObject** encoder::put_floats(PyObject** from, PyObject** end) {
 
 // A large bytes or str as a block of its own, laid out as the object: the object itself, if nobody
 // else has it, else a copy that the receiver need not copy again.
-bool encoder::put_block(PyObject** slot, std::size_t bytes, bool owned) {
+bool encoder::put_object(PyObject** slot, std::size_t bytes, bool owned) {
     if (!can_hand_over()) return false;
-    PyObject* object = *slot;
-    out_.put(tag::block, static_cast<std::uint32_t>(blocks_.size()));
-    handed_block& block = blocks_.emplace_back();
+    handed_block block;
     block.bytes = static_cast<Py_ssize_t>(bytes);
-    if (owned && Py_REFCNT(object) == 1) {
-        *slot = Py_None;
-        disown(object);
-        block.memory = object;
-    } else {
-        block.memory = make_disowned(bytes);
-        std::memcpy(block.memory, static_cast<void*>(object), bytes);
-        auto* copy = static_cast<PyObject*>(block.memory);
-        copy->ob_refcnt_full = 1;
-        if (PyUnicode_CheckExact(object)) {
-            auto* text = reinterpret_cast<PyASCIIObject*>(copy);
-            text->state.interned = 0;
-            if (!text->state.ascii) {
-                reinterpret_cast<PyCompactUnicodeObject*>(copy)->utf8 = nullptr;
-                reinterpret_cast<PyCompactUnicodeObject*>(copy)->utf8_length = 0;
-            }
-        }
-    }
+    put_block({.object = *slot, .slot = slot, .take = owned && Py_REFCNT(*slot) == 1}, block);
     return true;
 }
 
@@ -144,7 +125,7 @@ void encoder::put_text(PyObject** slot, bool owned) {
         const bool is_one_block =
             ascii || reinterpret_cast<PyCompactUnicodeObject*>(text)->utf8 == nullptr;
         const bool whole = owned && is_one_block && text->state.interned == 0;
-        if (put_block(slot, head + bytes + kind, whole)) return;
+        if (put_object(slot, head + bytes + kind, whole)) return;
     }
     char* at = out_.room(19 + bytes);
     at = message_writer::append(at, tag::text);
@@ -158,7 +139,7 @@ void encoder::put_text(PyObject** slot, bool owned) {
 void encoder::put_bytes(PyObject** slot, bool owned) {
     const auto size = static_cast<std::size_t>(PyBytes_GET_SIZE(*slot));
     if (static_cast<Py_ssize_t>(size) >= least_handed_over &&
-        put_block(slot, offsetof(PyBytesObject, ob_sval) + size + 1, owned)) {
+        put_object(slot, offsetof(PyBytesObject, ob_sval) + size + 1, owned)) {
         return;
     }
     char* at = out_.room(9 + size);
@@ -167,13 +148,16 @@ void encoder::put_bytes(PyObject** slot, bool owned) {
     std::memcpy(at, PyBytes_AS_STRING(*slot), size);
 }
 
-void encoder::put_bytearray(PyObject* object, bool owned) {
+void encoder::put_bytearray(PyObject* object, bool owned, bool moved, bool strict) {
     const Py_ssize_t size = PyByteArray_GET_SIZE(object);
     if (size >= least_handed_over && can_hand_over()) {
-        out_.put(tag::block, static_cast<std::uint32_t>(blocks_.size()));
-        handed_block& block = blocks_.emplace_back();
-        if (!owned || !take_bytearray(object, block)) copy_bytearray(object, block);
-        return;
+        handed_block block;
+        block.kind = handed_block::sort::bytearray;
+        return put_block({.object = object,
+                          .take = owned && (moved || can_take_bytearray(object)),
+                          .moved = moved,
+                          .strict = strict},
+                         block);
     }
     char* at = out_.room(9 + static_cast<std::size_t>(size));
     at = message_writer::append(at, tag::bytearray);

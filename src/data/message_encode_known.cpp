@@ -5,6 +5,7 @@
 #include <datetime.h>
 
 #include "data/handed_buffers.h"
+#include "data/message_move.h"
 
 namespace allcores::data {
 
@@ -30,6 +31,7 @@ bool encoder::place_other(PyObject* object, bool owned) {
         return true;
     }
     if (const pointer_type* how = pointer_type_of(type)) {
+        if (how == &moving) return place_moved(object);
         const auto number = static_cast<std::uint32_t>(pointers_.size());
         pointers_.push_back({how, how->state_of(object)});
         out_.put(tag::pointer, number);
@@ -37,10 +39,16 @@ bool encoder::place_other(PyObject* object, bool owned) {
     }
     const known which = known_type(type);
     if (which != known::other) return place_known(object, which, owned);
+    put_aside(object);
+    if (owned && is_numpy_array(object))
+        arrays_.push_back({PyList_GET_SIZE(put_aside_.get()) - 1, false, false});
+    return false;
+}
+
+void encoder::put_aside(PyObject* object) {
     if (!put_aside_) put_aside_ = checked(PyList_New(0));
     out_.put(tag::picklable, static_cast<std::uint32_t>(PyList_GET_SIZE(put_aside_.get())));
     checked(PyList_Append(put_aside_.get(), object));
-    return false;
 }
 
 bool encoder::place_known(PyObject* object, known which, bool owned) {
@@ -148,7 +156,7 @@ void encoder::put_uuid(PyObject* object) {
     std::memcpy(at, content, sizeof content);
 }
 
-void encoder::put_array(PyObject* object, bool owned) {
+void encoder::put_array(PyObject* object, bool owned, bool moved, bool strict) {
     ref typecode = checked(PyObject_GetAttr(object, name_of(name::typecode)));
     const auto code = static_cast<char>(PyUnicode_READ_CHAR(typecode.get(), 0));
     Py_buffer content;
@@ -158,13 +166,16 @@ void encoder::put_array(PyObject* object, bool owned) {
         ~at_end() { PyBuffer_Release(&held); }
     } released{content};
     if (content.len >= least_handed_over && can_hand_over() && knows_arrays(Py_TYPE(object))) {
-        out_.put(tag::block, static_cast<std::uint32_t>(blocks_.size()));
-        handed_block& block = blocks_.emplace_back();
+        handed_block block;
+        block.kind = handed_block::sort::array;
         block.typecode = code;
         block.bytes = content.len;
         PyBuffer_Release(&content);  // a buffer that is looked at can't be taken
-        if (!owned || !take_array(object, block)) copy_array(object, block);
-        return;
+        return put_block({.object = object,
+                          .take = owned && (moved || can_take_array(object)),
+                          .moved = moved,
+                          .strict = strict},
+                         block);
     }
     const auto size = static_cast<std::size_t>(content.len);
     char* at = out_.room(10 + size);

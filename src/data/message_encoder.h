@@ -10,6 +10,7 @@
 // After CPython's internal headers:
 #include <vector>
 
+#include "data/foreign_memory.h"
 #include "data/guarded.h"
 #include "data/message_body.h"
 #include "data/message_memo.h"
@@ -33,14 +34,16 @@ class encoder {
         bool owned;          // nobody else refers to what they are in
     };
 
+    message write(PyObject** root, bool owned, const char* place, std::vector<ref>& moves);
     void walk(PyObject** root, bool owned);
     bool advance();
     void reset() noexcept;
 
     // Whether the object has been written already, and then writes that; else it has a number from
     // now on, if others may refer to it.
-    bool is_known(PyObject* object) {
-        if (Py_REFCNT(object) == 1) return false;
+    bool is_known(PyObject* object) { return Py_REFCNT(object) != 1 && is_known_or_shared(object); }
+    // The same for one that others may refer to without a reference.
+    bool is_known_or_shared(PyObject* object) {
         const std::int64_t number = memo_.number_of(object);
         if (number < 0) {
             out_.put(tag::mark);
@@ -52,14 +55,40 @@ class encoder {
 
     void open(PyObject** items, std::size_t size, bool owned, PyObject** scratch = nullptr);
 
-    // Of message_encode_atoms.cpp. The ones that take a slot may take the object out of it.
+    // Memory that is to change hands.
+    struct change {
+        PyObject* object;
+        PyObject** slot = nullptr;  // of a whole object: where it is taken out
+        bool take = true;           // false: it is copied
+        bool moved = false;         // by move(), itself
+        bool inside = false;        // of something that was
+        bool strict = false;
+        std::size_t block = 0;  // its number
+    };
+    struct array {
+        Py_ssize_t index;  // in put_aside_
+        bool moved;
+        bool strict;
+    };
+
+    // Of message_encode_moved.cpp.
+    bool place_moved(PyObject* object);
+    void put_block(const change& what, handed_block block);
+    void copy_block(const change& what);
+    void commit(bool of_moves);
+    void take_back() noexcept;
+    void begin_moving();
+    static void let_go(const std::vector<ref>& moves) noexcept;
+    bool is_moving() const { return moved_depth_ != 0; }
+
+    // Of message_encode_atoms.cpp.
     void put_int(PyObject* object);
     PyObject** put_ints(PyObject** from, PyObject** end);
     PyObject** put_floats(PyObject** from, PyObject** end);
     void put_text(PyObject** slot, bool owned);
     void put_bytes(PyObject** slot, bool owned);
-    void put_bytearray(PyObject* object, bool owned);
-    bool put_block(PyObject** slot, std::size_t bytes, bool owned);
+    void put_bytearray(PyObject* object, bool owned, bool moved = false, bool strict = false);
+    bool put_object(PyObject** slot, std::size_t bytes, bool owned);
 
     // Of message_encode_containers.cpp.
     void open_dict(PyObject* dict, bool owned);
@@ -74,18 +103,25 @@ class encoder {
     bool place_timezone(PyObject* object);
     void put_decimal(PyObject* object);
     void put_uuid(PyObject* object);
-    void put_array(PyObject* object, bool owned);
+    void put_array(PyObject* object, bool owned, bool moved = false, bool strict = false);
+    void put_aside(PyObject* object);
 
     // Of message_pickle.cpp.
     void pickle(PyObject* root, const char* place);
+    void take_arrays(PyObject* module);
 
     message_writer out_;
     message_memo memo_;
     std::vector<frame> frames_;
     std::vector<handed_block> blocks_;
     std::vector<pointed> pointers_;
-    std::vector<ref> kept_;  // made on the way; frames may point into them
-    ref put_aside_;          // a list: what is to be pickled
+    std::vector<ref> kept_;      // made on the way; frames may point into them
+    ref put_aside_;              // a list: what is to be pickled
+    std::vector<array> arrays_;  // NumPy's in it whose memory may change hands
+    std::vector<taken_array> taken_;
+    std::vector<change> changes_;
+    std::vector<ref> moves_;
+    std::size_t moved_depth_ = 0;  // frames_.size() of the outermost that was moved; 0: none
     message pickled_;
     std::uint32_t needs_ = 0;
     bool runs_code_ = false;

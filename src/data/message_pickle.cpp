@@ -5,6 +5,8 @@
 // its buffers.
 #include "data/message_decoder.h"
 #include "data/message_encoder.h"
+// After CPython's internal headers:
+#include "data/foreign_memory.h"
 
 namespace allcores::data {
 namespace {
@@ -31,8 +33,42 @@ PyMethodDef persistent_id_definition = {"persistent_id", persistent_id, METH_O, 
 
 }  // namespace
 
+// NumPy arrays that nobody but the message has: their memory goes, and something that becomes an
+// array over that memory in the receiver is pickled instead.
+void encoder::take_arrays(PyObject* module) {
+    for (const auto& [index, moved, strict] : arrays_) {
+        PyObject* array = PyList_GET_ITEM(put_aside_.get(), index);
+        ref dtype = checked(PyObject_GetAttrString(array, "dtype"));
+        ref shape = checked(PyObject_GetAttrString(array, "shape"));
+        ref flags = checked(PyObject_GetAttrString(array, "flags"));
+        ref by_rows = checked(PyObject_GetAttrString(flags.get(), "c_contiguous"));
+        flags = ref();
+        // Its place in the graph (or in move's object), and in the list; a view would be one more.
+        Py_ssize_t references = 2;
+        if (moved) {
+            ref names = checked(PyObject_CallMethod(module, "names_of", "O", array));
+            references += checked(static_cast<int>(PyLong_AsLong(names.get())));
+        }
+        taken_.push_back(take_numpy_memory(array, references));
+        std::shared_ptr<foreign_memory> memory = taken_.back().memory;
+        if (memory == nullptr) {
+            taken_.pop_back();
+            if (!strict) continue;
+            PyErr_SetString(PyExc_ValueError,
+                            "move(strict=True): a numpy.ndarray can't be handed over: it does not "
+                            "own its memory, is small, or there may be views of it");
+            throw python_error();
+        }
+        ref view = ref::steal(make_view(std::move(memory)));
+        ref instead = checked(PyObject_CallMethod(module, "TakenArray", "OOOO", view.get(),
+                                                  dtype.get(), shape.get(), by_rows.get()));
+        checked(PyList_SetItem(put_aside_.get(), index, instead.release()));
+    }
+}
+
 void encoder::pickle(PyObject* root, const char* place) {
     ref module = checked(PyImport_ImportModule("allcores._sending"));
+    take_arrays(module.get());
     ref crossing = checked(PyList_New(0));
     ref leave_out = checked(PyCFunction_New(&persistent_id_definition, crossing.get()));
     // A list: the pickle, its buffers.

@@ -27,7 +27,13 @@ struct table {
 
 constexpr const char* capsule_name = "allcores.message_types";
 
+// The interpreter that this thread asked for last; ids are never used twice.
+thread_local std::int64_t last_id = -1;
+thread_local table* last_table = nullptr;
+
+// On the thread that ends the interpreter, the only one that may still come here for it.
 void drop_table(PyObject* capsule) {
+    last_id = -1;
     delete static_cast<table*>(PyCapsule_GetPointer(capsule, capsule_name));
 }
 
@@ -49,10 +55,6 @@ table* make_table() {
     checked(PyDict_SetItemString(interpreter_dict, capsule_name, capsule.get()));
     return result;
 }
-
-// The interpreter that this thread asked for last; ids are never used twice.
-thread_local std::int64_t last_id = -1;
-thread_local table* last_table = nullptr;
 
 table& current() {
     const std::int64_t id = PyInterpreterState_GetID(PyInterpreterState_Get());

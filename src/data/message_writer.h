@@ -31,7 +31,7 @@ class message_writer {
 
     template <class... Parts>
     void put(tag what, Parts... parts) {
-        char* at = room(1 + (sizeof(parts) + ...));
+        char* at = room(1 + (sizeof(Parts) + ...));
         *at++ = static_cast<char>(what);
         ((at = append(at, parts)), ...);
     }
@@ -39,8 +39,8 @@ class message_writer {
     template <class Part>
     static char* append(char* at, Part part) {
         static_assert(std::is_trivially_copyable_v<Part>);
-        std::memcpy(at, &part, sizeof part);
-        return at + sizeof part;
+        std::memcpy(at, &part, sizeof(Part));
+        return at + sizeof(Part);
     }
 
     std::size_t bytes() const {

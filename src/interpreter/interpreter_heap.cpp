@@ -64,6 +64,7 @@ struct registry {
     std::unordered_map<std::int64_t, std::unique_ptr<heap>> by_interpreter;
     std::unordered_map<void*, heap*> by_arena;
     std::vector<block_heap*> unused;  // they live for good
+    std::unordered_map<std::int64_t, std::size_t> pinned;
 };
 registry& all_heaps() {
     static auto* all = new registry;
@@ -419,12 +420,26 @@ void adopt_block(void* block) noexcept {
     move_block(block, current_heap());
 }
 
+void pin_heap(std::int64_t interpreter_id) {
+    registry& all = all_heaps();
+    const std::lock_guard lock(all.mutex);
+    all.pinned[interpreter_id]++;
+}
+
+void unpin_heap(std::int64_t interpreter_id) noexcept {
+    registry& all = all_heaps();
+    const std::lock_guard lock(all.mutex);
+    const auto found = all.pinned.find(interpreter_id);
+    if (found != all.pinned.end() && --found->second == 0) all.pinned.erase(found);
+}
+
 std::size_t release_heap(std::int64_t interpreter_id) noexcept {
     std::unique_ptr<heap> gone;
     registry& all = all_heaps();
     {
         const std::lock_guard lock(all.mutex);
         const auto found = all.by_interpreter.find(interpreter_id);
+        if (all.pinned.contains(interpreter_id)) return 0;
         if (found == all.by_interpreter.end()) return 0;
         gone = std::move(found->second);
         all.by_interpreter.erase(found);

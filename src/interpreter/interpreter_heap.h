@@ -42,6 +42,11 @@ void adopt_block(void* block) noexcept;
 // PyThread_allocate_lock() for the current interpreter's images: the lock goes with its memory.
 PyThread_type_lock allocate_lock() noexcept;
 
+// While a heap is pinned, release_heap() leaves it alone, for ever then: another interpreter reads
+// memory in it (data/foreign_memory.h). From anywhere; as often as it is pinned.
+void pin_heap(std::int64_t interpreter_id);
+void unpin_heap(std::int64_t interpreter_id) noexcept;
+
 // Whether tracemalloc is on. From any thread that has been in an interpreter.
 bool memory_is_traced() noexcept;
 

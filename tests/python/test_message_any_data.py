@@ -92,7 +92,7 @@ def worker():
         yield interpreter
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(data)
 def test_any_data(value):
     copied = _send_copy(value)
@@ -100,7 +100,7 @@ def test_any_data(value):
     assert difference(copied, copy.deepcopy(value)) == ""
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(data)
 def test_any_data_that_nobody_else_has(value):
     expected = copy.deepcopy(value)
@@ -109,7 +109,7 @@ def test_any_data_that_nobody_else_has(value):
     assert only == []
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(built_in, st.data())
 def test_any_data_with_cycles(value, more):
     """Some of the mutable containers in it are put into others, or into themselves."""
@@ -134,7 +134,7 @@ def test_any_data_with_cycles(value, more):
     assert difference(_send_copy(value), value) == ""
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(value=data)
 def test_any_data_to_another_interpreter(worker, value):
     def there(data):

@@ -42,8 +42,10 @@ def _atom(choose: random.Random) -> Any:
             lambda: None,
             lambda: n % 2 == 0,
             lambda: complex(n, -n),
-            lambda: dt.datetime(2000, 1, 1, tzinfo=choose.choice([None, dt.UTC]))
-            + dt.timedelta(seconds=n),
+            lambda: (
+                dt.datetime(2000, 1, 1, tzinfo=choose.choice([None, dt.UTC]))
+                + dt.timedelta(seconds=n)
+            ),
             lambda: dt.date.fromordinal(n + 1),
             lambda: decimal.Decimal(n) / 100,
             lambda: uuid.UUID(int=n),

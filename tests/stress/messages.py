@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-FOLDERS = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "python")]
-sys.path[:0] = FOLDERS
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "python"))
 
 import message_graphs
 from message_values import difference
@@ -54,7 +54,7 @@ def main(seconds: float) -> int:
         while time.monotonic() < end and not wrong:
             life = time.monotonic() + min(seconds / 3, choose.random() * 5)
             with allcores.Interpreter() as interpreter:
-                for folder in FOLDERS:
+                for folder in sys.path[:2]:
                     interpreter.call(sys.path.insert, 0, folder)
                 graph = message_graphs.make(seed)
                 while time.monotonic() < life and not wrong:
