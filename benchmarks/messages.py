@@ -9,20 +9,13 @@ import statistics
 import subprocess
 import sys
 import time
+import types
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import _report as report
 
 WAYS = ("allcores", "pickle 5", "marshal", "interpreters.Queue", "multiprocessing.Pipe")
-
-
-@dataclass
-class Row:
-    number: int
-    name: str
-    value: float
 
 
 def texts(*some: object) -> tuple[str, ...]:
@@ -51,8 +44,8 @@ CASES: dict[str, tuple[Callable[[], Any], int]] = {
         1,
     ),
     "16 MiB bytes, which the sender keeps": (lambda: b"x" * (16 << 20), 1),
-    "10,000 instances of a dataclass": (
-        lambda: [Row(i, f"row {i}", i * 0.5) for i in range(10_000)],
+    "10,000 instances of a class": (
+        lambda: [types.SimpleNamespace(id=i, x=i * 0.5, name=f"n {i}") for i in range(10_000)],
         1,
     ),
 }
@@ -141,7 +134,7 @@ def results_of_calls(count: int) -> list[list[Any]]:
 
     def prepare() -> None:
         main = sys.modules["__main__"].__dict__
-        main["nothing"] = [None]
+        main["nothing"] = [None, None]
         main["bytes"] = [bytes(16 << 20)]
         main["bytearray"] = [bytearray(16 << 20)]
         main["kept"] = [bytes(16 << 20)]
@@ -162,6 +155,7 @@ def results_of_calls(count: int) -> list[list[Any]]:
     with allcores.Interpreter() as worker:
         for _ in range(count):
             worker.call(prepare)
+            worker.call(take, "nothing")
             for name, function, arguments in cases:
                 start = time.perf_counter()
                 result = worker.call(function, *arguments)

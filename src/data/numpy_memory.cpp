@@ -4,6 +4,7 @@
 // them has to agree with what the array says of itself by the buffer protocol.
 #include <cstdlib>
 #include <cstring>
+#include <string_view>
 
 #include "data/foreign_memory.h"
 #include "data/handed_memory.h"
@@ -45,7 +46,7 @@ class taken_memory final : public memory_source {
 bool is_from_malloc(PyObject* handler) {
     if (handler == nullptr || !PyCapsule_IsValid(handler, "mem_handler")) return false;
     const auto* name = static_cast<const char*>(PyCapsule_GetPointer(handler, "mem_handler"));
-    return std::strncmp(name, "default_allocator", 127) == 0;
+    return std::string_view(name) == "default_allocator";
 }
 
 }  // namespace
