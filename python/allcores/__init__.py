@@ -11,11 +11,12 @@ if sys.version_info < (3, 14):
     )
 
 from allcores import _bootstrap, _copying, _lazy
-from allcores._core import __version__, freeze, is_frozen, move, thaw, view
+from allcores._core import Channel, __version__, freeze, is_frozen, move, thaw, view
 
 # Not from typing: its import costs every interpreter more than all of this package.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from allcores._channels import ChannelClosed, ChannelPoisoned, WouldBlock, select
     from allcores._cpus import cpu_count
     from allcores._functions import RemoteError
     from allcores._interpreter import Interpreter
@@ -23,15 +24,20 @@ if TYPE_CHECKING:
     from allcores._serve import ServeError, serve
 
 __all__ = [
+    "Channel",
+    "ChannelClosed",
+    "ChannelPoisoned",
     "Interpreter",
     "RemoteError",
     "ServeError",
+    "WouldBlock",
     "__version__",
     "cpu_count",
     "freeze",
     "frozen",
     "is_frozen",
     "move",
+    "select",
     "serve",
     "thaw",
     "view",
@@ -43,11 +49,15 @@ _copying.register_copying()
 # Imported when they are first used. Not so in the main interpreter: a child of os.fork hangs in an
 # import that another thread was in.
 _modules = {
+    "ChannelClosed": "_channels",
+    "ChannelPoisoned": "_channels",
     "Interpreter": "_interpreter",
     "RemoteError": "_functions",
     "ServeError": "_serve",
+    "WouldBlock": "_channels",
     "cpu_count": "_cpus",
     "frozen": "_names",
+    "select": "_channels",
     "serve": "_serve",
 }
 

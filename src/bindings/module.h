@@ -16,5 +16,6 @@ int add_compiled(PyObject* module);
 int add_message(PyObject* module);
 int add_frozen_names(PyObject* module);
 int add_view(PyObject* module);
+int add_channel(PyObject* module);
 
 }  // namespace allcores::bindings

@@ -1,0 +1,70 @@
+// Blocking calls for the tests of channels, as the bindings make them.
+#pragma once
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "concurrency/channel.h"
+
+namespace allcores::concurrency::testing {
+
+using item = std::unique_ptr<int>;
+using int_channel = channel<item>;
+using int_node = node<item>;
+using int_waiter = waiter<item>;
+
+inline item make(int value) {
+    return std::make_unique<int>(value);
+}
+
+inline void wait_for(int_waiter& waiting) {
+    while (!waiting.finished()) parker::mine()->park(parker::time_point::max());
+}
+
+inline status push(int_channel& where, int value) {
+    int_node only[] = {{&where, action::push, make(value)}};
+    int_waiter waiting(only, parker::mine());
+    if (!waiting.begin()) wait_for(waiting);
+    return waiting.result();
+}
+
+// What was popped, or the status below 0.
+constexpr int closed = -1;
+constexpr int poisoned = -2;
+constexpr int nothing = -3;
+
+inline int value_of(status how, const item& popped) {
+    if (how == status::done) return *popped;
+    if (how == status::waiting) return nothing;
+    return how == status::closed ? closed : poisoned;
+}
+
+inline int pop(int_channel& where) {
+    int_node only[] = {{&where, action::pop}};
+    int_waiter waiting(only, parker::mine());
+    if (!waiting.begin()) wait_for(waiting);
+    return value_of(waiting.result(), waiting.item());
+}
+
+inline int try_pop(int_channel& where) {
+    item popped;
+    const status how = where.try_pop(popped);
+    return value_of(how, popped);
+}
+
+inline status try_push(int_channel& where, int value) {
+    item pushed = make(value);
+    return where.try_push(pushed);
+}
+
+inline void until_pushers_wait(const int_channel& where, std::size_t count) {
+    while (where.statistics().waiting_to_push < count) std::this_thread::yield();
+}
+
+inline void until_poppers_wait(const int_channel& where, std::size_t count) {
+    while (where.statistics().waiting_to_pop < count) std::this_thread::yield();
+}
+
+}  // namespace allcores::concurrency::testing
