@@ -17,10 +17,12 @@ from allcores._core import Channel, __version__, freeze, is_frozen, move, thaw, 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from allcores._channels import ChannelClosed, ChannelPoisoned, WouldBlock, select
+    from allcores._channels_async import aselect
     from allcores._cpus import cpu_count
     from allcores._functions import RemoteError
     from allcores._interpreter import Interpreter
     from allcores._names import frozen
+    from allcores._queues import LifoQueue, PriorityQueue, Queue
     from allcores._serve import ServeError, serve
 
 __all__ = [
@@ -28,10 +30,14 @@ __all__ = [
     "ChannelClosed",
     "ChannelPoisoned",
     "Interpreter",
+    "LifoQueue",
+    "PriorityQueue",
+    "Queue",
     "RemoteError",
     "ServeError",
     "WouldBlock",
     "__version__",
+    "aselect",
     "cpu_count",
     "freeze",
     "frozen",
@@ -52,9 +58,13 @@ _modules = {
     "ChannelClosed": "_channels",
     "ChannelPoisoned": "_channels",
     "Interpreter": "_interpreter",
+    "LifoQueue": "_queues",
+    "PriorityQueue": "_queues",
+    "Queue": "_queues",
     "RemoteError": "_functions",
     "ServeError": "_serve",
     "WouldBlock": "_channels",
+    "aselect": "_channels_async",
     "cpu_count": "_cpus",
     "frozen": "_names",
     "select": "_channels",

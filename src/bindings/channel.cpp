@@ -9,7 +9,6 @@ using concurrency::channel_statistics;
 using concurrency::order;
 using data::checked;
 using data::guarded;
-using data::message;
 using data::python_error;
 using data::ref;
 
@@ -101,7 +100,7 @@ push_arguments parse(const char* function, bool has_item, PyObject* const* argum
 
 ref push_item(PyObject* self, PyObject* object, moment deadline) {
     channel_state& state = state_of(self);
-    message item = message::encode(object, "the item");
+    parcel item = pack(state_of(self), object);
     status how = state.try_push(item);
     if (how == status::waiting) {
         channel_node only[] = {{&state, action::push, std::move(item)}};
@@ -113,10 +112,10 @@ ref push_item(PyObject* self, PyObject* object, moment deadline) {
     return ref::borrow(Py_None);
 }
 
-// What was popped, still encoded. Null, if a channel that is closed is no error.
-message pop_message(PyObject* self, moment deadline, bool closed_is_error) {
+// What was popped, still encoded. Empty, if a channel that is closed is no error.
+parcel pop_parcel(PyObject* self, moment deadline, bool closed_is_error) {
     channel_state& state = state_of(self);
-    message item;
+    parcel item;
     status how = state.try_pop(item);
     if (how == status::waiting) {
         channel_node only[] = {{&state, action::pop}};
@@ -141,13 +140,13 @@ PyObject* channel_pop(PyObject* self, PyObject* const* arguments, Py_ssize_t cou
                       PyObject* names) {
     return guarded([&]() -> PyObject* {
         const push_arguments given = parse("pop", false, arguments, count, names);
-        return pop_message(self, deadline_of(given.timeout), true).decode();
+        return pop_parcel(self, deadline_of(given.timeout), true).message.decode();
     });
 }
 
 PyObject* channel_push_nowait(PyObject* self, PyObject* object) {
     return guarded([&] {
-        message item = message::encode(object, "the item");
+        parcel item = pack(state_of(self), object);
         const status how = state_of(self).try_push(item);
         if (how != status::done) raise_status(how);
         return ref::borrow(Py_None);
@@ -156,18 +155,84 @@ PyObject* channel_push_nowait(PyObject* self, PyObject* object) {
 
 PyObject* channel_pop_nowait(PyObject* self, PyObject*) {
     return guarded([&]() -> PyObject* {
-        message item;
+        parcel item;
         const status how = state_of(self).try_pop(item);
         if (how != status::done) raise_status(how);
-        return item.decode();
+        return item.message.decode();
     });
 }
 
 PyObject* channel_next(PyObject* self) {
     return guarded([&]() -> PyObject* {
-        message item = pop_message(self, moment::max(), false);
-        return item ? item.decode() : nullptr;
+        parcel item = pop_parcel(self, moment::max(), false);
+        return item ? item.message.decode() : nullptr;
     });
+}
+
+// For queues.
+
+PyObject* channel_task_done(PyObject* self, PyObject*) {
+    return PyBool_FromLong(state_of(self).task_done());
+}
+
+PyObject* channel_unfinished(PyObject* self, PyObject*) {
+    return PyLong_FromUnsignedLongLong(state_of(self).statistics().unfinished);
+}
+
+PyObject* channel_set_maxsize(PyObject* self, PyObject* argument) {
+    return guarded([&] {
+        const Py_ssize_t maxsize = PyLong_AsSsize_t(argument);
+        if (maxsize == -1 && PyErr_Occurred()) throw python_error();
+        state_of(self).set_capacity(capacity_of(std::max<Py_ssize_t>(maxsize, 0)));
+        return ref::borrow(Py_None);
+    });
+}
+
+PyObject* channel_join(PyObject* self, PyObject*) {
+    return guarded([&] {
+        channel_node only[] = {{&state_of(self), action::join}};
+        channel_waiter waiting(only, concurrency::parker::mine());
+        if (!waiting.begin()) wait_until(waiting, moment::max());
+        return ref::borrow(Py_None);
+    });
+}
+
+// _make_queue(maxsize, order)
+PyObject* make_queue(PyObject* module, PyObject* arguments) {
+    return guarded([&] {
+        Py_ssize_t maxsize;
+        int number;
+        if (!PyArg_ParseTuple(arguments, "ni", &maxsize, &number)) throw python_error();
+        ref type = checked(PyObject_GetAttrString(module, "Channel"));
+        return make_object(
+            reinterpret_cast<PyTypeObject*>(type.get()),
+            std::make_shared<channel_state>(capacity_of(maxsize), static_cast<order>(number),
+                                            [](const parcel& one, const parcel& other) {
+                                                return one.order->less(*other.order);
+                                            }));
+    });
+}
+
+// For coroutines, which are written in Python.
+
+PyObject* call_async(const char* function, PyObject* self, PyObject* item) {
+    return guarded([&] {
+        ref module = checked(PyImport_ImportModule("allcores._channels_async"));
+        ref callee = checked(PyObject_GetAttrString(module.get(), function));
+        return checked(PyObject_CallFunctionObjArgs(callee.get(), self, item, nullptr));
+    });
+}
+
+PyObject* channel_apush(PyObject* self, PyObject* item) {
+    return call_async("apush", self, item);
+}
+
+PyObject* channel_apop(PyObject* self, PyObject*) {
+    return call_async("apop", self, nullptr);
+}
+
+PyObject* channel_anext(PyObject* self) {
+    return call_async("anext", self, nullptr);
 }
 
 PyObject* channel_close(PyObject* self, PyObject*) {
@@ -224,15 +289,16 @@ PyObject* channel_rendezvous(PyObject* self, void*) {
 PyObject* channel_repr(PyObject* self) {
     const channel_state& state = state_of(self);
     const channel_statistics counted = state.statistics();
+    const std::size_t capacity = state.capacity();
     const char* ended = counted.is_poisoned ? ", poisoned" : counted.is_closed ? ", closed" : "";
-    if (state.capacity() == 0)
+    if (capacity == 0)
         return PyUnicode_FromFormat("<allcores.Channel rendezvous at %p%s>", &state, ended);
-    if (state.capacity() == channel_state::unbounded) {
+    if (capacity == channel_state::unbounded) {
         return PyUnicode_FromFormat("<allcores.Channel at %p, %zu inside%s>", &state,
                                     counted.length, ended);
     }
     return PyUnicode_FromFormat("<allcores.Channel at %p, %zu of %zu inside%s>", &state,
-                                counted.length, state.capacity(), ended);
+                                counted.length, capacity, ended);
 }
 
 template <auto Function>
@@ -268,6 +334,18 @@ PyMethodDef channel_methods[] = {
     {"statistics", channel_statistics_of, METH_NOARGS,
      PyDoc_STR("statistics($self, /)\n--\n\n"
                "What went in and out so far, what is inside, and how many calls wait.")},
+    {"apush", channel_apush, METH_O,
+     PyDoc_STR("apush($self, item, /)\n--\n\n"
+               "push() for coroutines of asyncio. An item that waits to get in when the coroutine "
+               "is cancelled\nis not pushed.")},
+    {"apop", channel_apop, METH_NOARGS,
+     PyDoc_STR("apop($self, /)\n--\n\n"
+               "pop() for coroutines of asyncio. An item that is on its way to a coroutine that is "
+               "cancelled\ngoes back to the front of the channel.")},
+    {"_task_done", channel_task_done, METH_NOARGS, nullptr},
+    {"_unfinished", channel_unfinished, METH_NOARGS, nullptr},
+    {"_set_maxsize", channel_set_maxsize, METH_O, nullptr},
+    {"_join", channel_join, METH_NOARGS, nullptr},
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS,
      PyDoc_STR("Channel[type of the items], for type checkers")},
     {nullptr, nullptr, 0, nullptr},
@@ -303,6 +381,8 @@ PyType_Slot channel_slots[] = {
     {Py_tp_richcompare, reinterpret_cast<void*>(channel_compare)},
     {Py_tp_iter, reinterpret_cast<void*>(PyObject_SelfIter)},
     {Py_tp_iternext, reinterpret_cast<void*>(channel_next)},
+    {Py_am_aiter, reinterpret_cast<void*>(PyObject_SelfIter)},
+    {Py_am_anext, reinterpret_cast<void*>(channel_anext)},
     {Py_sq_length, reinterpret_cast<void*>(channel_length)},
     {Py_nb_bool, reinterpret_cast<void*>(channel_bool)},
     {0, nullptr},
@@ -311,6 +391,11 @@ PyType_Slot channel_slots[] = {
 PyType_Spec channel_spec = {
     "allcores.Channel", sizeof(channel_object), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
     channel_slots,
+};
+
+PyMethodDef functions[] = {
+    {"_make_queue", make_queue, METH_VARARGS, nullptr},
+    {nullptr, nullptr, 0, nullptr},
 };
 
 }  // namespace
@@ -337,7 +422,9 @@ int add_channel(PyObject* module) {
         auto* channel_type = reinterpret_cast<PyTypeObject*>(type.get());
         checked(PyModule_AddType(module, channel_type));
         data::cross_by_pointer(channel_type, &channel_crossing);
-        return add_channel_waiting(module);
+        checked(PyModule_AddFunctions(module, functions));
+        checked(add_channel_waiting(module));
+        return add_channel_async(module);
     });
 }
 

@@ -7,15 +7,25 @@
 #include <memory>
 #include <vector>
 
+#include "bindings/channel_priority.h"
 #include "concurrency/channel.h"
 #include "data/message.h"
 #include "data/message_types.h"
+#include "data/ref.h"
 
 namespace allcores::bindings {
 
-using channel_state = concurrency::channel<data::message>;
-using channel_node = concurrency::node<data::message>;
-using channel_waiter = concurrency::waiter<data::message>;
+// An item on its way.
+struct parcel {
+    data::message message;
+    std::unique_ptr<priority> order;  // in a PriorityQueue
+
+    explicit operator bool() const { return static_cast<bool>(message); }
+};
+
+using channel_state = concurrency::channel<parcel>;
+using channel_node = concurrency::node<parcel>;
+using channel_waiter = concurrency::waiter<parcel>;
 using concurrency::action;
 using concurrency::status;
 using moment = concurrency::parker::time_point;
@@ -39,6 +49,12 @@ struct channel_cases {
 };
 channel_cases parse_cases(PyObject* cases);
 
+// Encodes an item for a channel. Throws python_error.
+parcel pack(const channel_state& channel, PyObject* item);
+
+// What came of a waiter that has finished: a tuple (index, item or None). Throws python_error.
+data::ref result_of(channel_waiter& waiting);
+
 // The time until which a call waits: None for ever. Throws python_error (TypeError, ValueError).
 moment deadline_of(PyObject* timeout);
 
@@ -52,5 +68,6 @@ void wait_until(channel_waiter& waiting, moment deadline);
 
 // The parts of the module that other files than channel.cpp add.
 int add_channel_waiting(PyObject* module);
+int add_channel_async(PyObject* module);
 
 }  // namespace allcores::bindings

@@ -15,7 +15,6 @@ namespace allcores::bindings {
 using concurrency::parker;
 using data::checked;
 using data::guarded;
-using data::message;
 using data::python_error;
 using data::ref;
 using std::chrono::steady_clock;
@@ -115,6 +114,21 @@ void raise_status(status how, Py_ssize_t index) {
     throw python_error();
 }
 
+parcel pack(const channel_state& channel, PyObject* item) {
+    parcel made;
+    if (channel.order_of_items() == concurrency::order::priority) made.order = priority::of(item);
+    made.message = data::message::encode(item, "the item");
+    return made;
+}
+
+ref result_of(channel_waiter& waiting) {
+    const auto index = static_cast<Py_ssize_t>(waiting.index());
+    if (waiting.result() != status::done) raise_status(waiting.result(), index);
+    ref item = ref::borrow(Py_None);
+    if (waiting.item()) item = checked(waiting.item().message.decode());
+    return checked(Py_BuildValue("(nO)", index, item.get()));
+}
+
 channel_cases parse_cases(PyObject* cases) {
     if (!PyTuple_CheckExact(cases)) {
         PyErr_SetString(PyExc_TypeError, "a tuple of cases is needed");
@@ -130,7 +144,7 @@ channel_cases parse_cases(PyObject* cases) {
         if (PyTuple_CheckExact(one) && PyTuple_GET_SIZE(one) == 2) {
             parsed.channels.push_back(channel_of(PyTuple_GET_ITEM(one, 0)));
             made.what = action::push;
-            made.item = message::encode(PyTuple_GET_ITEM(one, 1), "the item");
+            made.item = pack(*parsed.channels.back(), PyTuple_GET_ITEM(one, 1));
         } else {
             parsed.channels.push_back(channel_of(one));
         }
@@ -156,12 +170,7 @@ PyObject* select(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
             if (only_try) return ref::borrow(Py_None);
             wait_until(waiting, deadline);
         }
-        const auto index = static_cast<Py_ssize_t>(waiting.index());
-        if (waiting.result() != status::done) raise_status(waiting.result(), index);
-        ref item = ref::borrow(Py_None);
-        if (waiting.item()) item = ref::steal(waiting.item().decode());
-        if (!item) throw python_error();
-        return checked(Py_BuildValue("(nO)", index, item.get()));
+        return result_of(waiting);
     });
 }
 

@@ -41,7 +41,7 @@ class channel {
     using comparison = bool (*)(const Item& one, const Item& other);
 
     explicit channel(std::size_t capacity, order how = order::fifo, comparison before = nullptr)
-        : capacity_(capacity), order_(how), before_(before) {}
+        : order_(how), before_(before), capacity_(capacity) {}
     channel(const channel&) = delete;
     channel& operator=(const channel&) = delete;
 
@@ -105,7 +105,17 @@ class channel {
         return true;
     }
 
-    std::size_t capacity() const { return capacity_; }
+    std::size_t capacity() const {
+        const std::lock_guard lock(mutex_);
+        return capacity_;
+    }
+    // More may be inside than fits afterwards; then pushes wait until it fits. Not to or from 0.
+    void set_capacity(std::size_t capacity) {
+        bells told;
+        const std::lock_guard lock(mutex_);
+        capacity_ = capacity;
+        fill_up(told);
+    }
     order order_of_items() const { return order_; }
 
     channel_statistics statistics() const {
@@ -240,11 +250,11 @@ class channel {
         while (node<Item>* found = joiners_.claim_first()) found->owner->finish(status::done, told);
     }
 
-    const std::size_t capacity_;
     const order order_;
     const comparison before_;
     mutable std::mutex mutex_;  // guards what follows
-    std::deque<entry> items_;   // order::priority: a heap
+    std::size_t capacity_;
+    std::deque<entry> items_;  // order::priority: a heap
     waiting_list<Item> pushers_;
     waiting_list<Item> poppers_;
     waiting_list<Item> joiners_;

@@ -103,7 +103,7 @@ def test_what_cannot_cross_leaves_the_channel_untouched():
     channel = Channel()
     with pytest.raises(TypeError, match=r"^the item\['a'\]\[0\]: a _thread\.lock cannot go"):
         channel.push({"a": [threading.Lock()]})
-    with pytest.raises(TypeError, match="^the item: a generator"):
+    with pytest.raises(TypeError, match=r"^the item: a generator"):
         channel.push_nowait(i for i in (1, 2))
     assert channel.statistics()["pushed"] == 0
 

@@ -154,6 +154,20 @@ TEST(channel, a_wait_that_is_cancelled_takes_nothing) {
     }
 }
 
+TEST(channel, another_capacity) {
+    int_channel c(2);
+    for (const int each : {1, 2}) push(c, each);
+    c.set_capacity(1);
+    EXPECT_EQ(try_push(c, 3), status::waiting);
+    EXPECT_EQ(pop(c), 1);
+    EXPECT_EQ(try_push(c, 3), status::waiting);
+    std::thread pusher([&] { EXPECT_EQ(push(c, 4), status::done); });
+    until_pushers_wait(c, 1);
+    c.set_capacity(int_channel::unbounded);
+    pusher.join();
+    for (const int each : {2, 4}) EXPECT_EQ(pop(c), each);
+}
+
 TEST(channel, join_waits_for_all_that_was_pushed) {
     int_channel c(int_channel::unbounded);
     EXPECT_FALSE(c.task_done());

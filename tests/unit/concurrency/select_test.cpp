@@ -200,5 +200,39 @@ TEST(select, cancelling_loses_nothing) {
     pusher.join();
 }
 
+// Everyone gives up at random, also what has been popped for them: each item comes out once.
+TEST(select, giving_up_loses_nothing) {
+    int_channel one(0);
+    int_channel two(3);
+    constexpr int count = 4000;
+    std::atomic<std::int64_t> sum = 0;
+    std::atomic<int> popped = 0;
+    std::vector<std::thread> threads;
+    for (int_channel* each : {&one, &two}) {
+        threads.emplace_back([&, each] {
+            for (int i = 0; i < count; ++i) ASSERT_EQ(push(*each, i), status::done);
+        });
+    }
+    for (int side = 0; side < 3; ++side) {
+        threads.emplace_back([&] {
+            while (popped < 2 * count) {
+                int_node cases[] = {{&one, action::pop}, {&two, action::pop}};
+                int_waiter waiting(cases, parker::mine());
+                if (!waiting.begin() && random_number() % 2 == 0) std::this_thread::yield();
+                if (!waiting.finished() || random_number() % 4 == 0) {
+                    waiting.give_up();
+                    continue;
+                }
+                sum += *waiting.item();
+                ++popped;
+            }
+        });
+    }
+    for (std::thread& each : threads) each.join();
+    EXPECT_EQ(popped, 2 * count);
+    EXPECT_EQ(sum, std::int64_t(count) * (count - 1));
+    EXPECT_EQ(one.statistics().length + two.statistics().length, 0U);
+}
+
 }  // namespace
 }  // namespace allcores::concurrency::testing

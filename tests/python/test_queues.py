@@ -1,0 +1,132 @@
+"""Queue, LifoQueue, PriorityQueue: CPython's own tests of `queue`, and what is ours."""
+
+import importlib.util
+import queue
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from allcores import Interpreter, LifoQueue, PriorityQueue, Queue
+
+# Left out: FailingQueueTest, which overrides the methods that keep the items (these are in C++).
+PROGRAM = """
+import queue, sys, types, unittest
+from test import test_queue
+import allcores
+
+names = ("Queue", "LifoQueue", "PriorityQueue")
+ours = types.SimpleNamespace(
+    Empty=queue.Empty, Full=queue.Full, ShutDown=queue.ShutDown,
+    **{name: getattr(allcores, name) for name in names},
+)
+suite = unittest.TestSuite()
+for name in names:
+    base = getattr(test_queue, name + "Test")
+    made = type("Our" + name + "Test", (base, unittest.TestCase), {"queue": ours})
+    suite.addTests(unittest.defaultTestLoader.loadTestsFromTestCase(made))
+result = unittest.TextTestRunner(verbosity=2).run(suite)
+sys.exit(not result.wasSuccessful() or result.testsRun < 60)
+"""
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("test") is None or importlib.util.find_spec("test.test_queue") is None,
+    reason="CPython's tests are not installed (libpython3.14-testsuite)",
+)
+def test_cpythons_own():
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", PROGRAM],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-6000:]
+
+
+def work(tasks, results):
+    while True:
+        task = tasks.get()
+        if task is None:
+            tasks.task_done()
+            return
+        results.put(task * task)
+        tasks.task_done()
+
+
+def test_between_interpreters():
+    tasks, results = Queue(3), Queue()
+    with Interpreter() as one, Interpreter() as two, ThreadPoolExecutor(2) as pool:
+        working = [pool.submit(each.call, work, tasks, results) for each in (one, two)]
+        for i in range(500):
+            tasks.put(i)
+        tasks.join()
+        assert tasks.unfinished_tasks == 0
+        assert results.qsize() == 500
+        for _ in working:
+            tasks.put(None)
+        for each in working:
+            each.result()
+    assert sorted(results.get() for _ in range(500)) == [i * i for i in range(500)]
+
+
+def returned(made):
+    made.put_nowait("there")
+    return made
+
+
+@pytest.mark.parametrize("kind", [Queue, LifoQueue, PriorityQueue])
+def test_it_keeps_its_kind(kind):
+    made = kind(5)
+    with Interpreter() as worker:
+        back = worker.call(returned, made)
+    assert type(back) is kind
+    assert back == made
+    assert hash(back) == hash(made)
+    assert made.get_nowait() == "there"
+    assert made.maxsize == 5
+    assert kind.__name__ in repr(made)
+
+
+def test_what_a_priority_queue_orders():
+    ordered = [-float("inf"), -(2**63), -1, False, 0.5, True, 2**53, 2**53 + 1, 2**63 - 1, 1e300]
+    ordered += ["", "a", "b", "\ud800", "\U00010000", b"", b"a", (), (1,), (1, 2), (1, "a"), (2,)]
+    made = PriorityQueue()
+    for item in reversed(ordered):
+        made.put(item)
+    assert [made.get() for _ in ordered] == ordered
+
+    same = [(1, {"job": 3}), (1, {"job": 1}), (1, {"job": 2})]
+    for item in same:
+        made.put(item)
+    made.put((0, {"job": 4}))
+    assert [made.get() for _ in range(4)] == [(0, {"job": 4}), *same]
+
+
+def test_what_a_priority_queue_refuses():
+    made = PriorityQueue()
+    for item, error in (
+        ({}, TypeError),
+        (None, TypeError),
+        (float("nan"), ValueError),
+        ((1, float("nan")), ValueError),
+        (2**64, OverflowError),
+    ):
+        with pytest.raises(error):
+            made.put(item)
+    assert made.empty()
+
+
+def test_what_is_dropped_at_shutdown_is_no_task():
+    made = Queue()
+    made.put(1)
+    made.put(2)
+    made.get()
+    made.shutdown(immediate=True)
+    assert made.unfinished_tasks == 1
+    made.task_done()
+    made.join()
+    with pytest.raises(queue.ShutDown):
+        made.get()
