@@ -52,8 +52,12 @@ def endpoints(link: Any) -> tuple[Callable[[Any], None], Callable[[], Any]]:
     raise TypeError(link)
 
 
-def push_link(link: Any, count: int) -> None:
-    push(endpoints(link)[0], count)
+def push_link(link: Any, go: Any, count: int) -> None:
+    """Says that it is there, and begins when it is told to."""
+    send = endpoints(link)[0]
+    send(ITEM)
+    endpoints(go)[1]()
+    push(send, count)
 
 
 def answer_link(there: Any, back: Any, count: int) -> None:
@@ -114,25 +118,29 @@ def throughput(way: Way, sides: int, maxsize: int | None, count: int) -> float |
 
         if sides > 1 or maxsize:
             return None
-        receiving, sending = multiprocessing.Pipe(duplex=False)
+        here, there = multiprocessing.Pipe()
         process = multiprocessing.get_context("fork").Process(
-            target=push, args=(sending.send, count + 1)
+            target=push_link, args=(there, there, count)
         )
         process.start()
-        receiving.recv()
+        here.recv()
         start = time.perf_counter()
-        pop(receiving.recv, count)
+        here.send(None)
+        pop(here.recv, count)
         took = time.perf_counter() - start
         process.join()
         return took / count * 1e9
     link = way.link(maxsize)
     if link is None:
         return None
-    ends = [way.start(push_link, link, count + 1) for _ in range(sides)]
+    go = way.link(None)
+    ends = [way.start(push_link, link, go, count) for _ in range(sides)]
     receive = endpoints(link)[1]
     for _ in range(sides):
         receive()
     start = time.perf_counter()
+    for _ in range(sides):
+        endpoints(go)[0](None)
     others = [threading.Thread(target=pop, args=(receive, count)) for _ in range(sides - 1)]
     for each in others:
         each.start()

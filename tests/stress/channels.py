@@ -10,6 +10,7 @@ came twice.
 
 from __future__ import annotations
 
+import contextlib
 import random
 import sys
 import threading
@@ -89,10 +90,9 @@ def main(seconds: float) -> int:
                 destroyed += 1
 
     def run(interpreter: allcores.Interpreter, kind: int) -> None:
-        try:
+        # Both are how it ends when it is destroyed.
+        with contextlib.suppress(RuntimeError, allcores.RemoteError):
             interpreter.call(work, requests, never, replies, kind)
-        except RuntimeError, allcores.RemoteError:
-            pass  # it was destroyed
 
     def push() -> None:
         nonlocal pushed
