@@ -1,5 +1,4 @@
-from collections.abc import Buffer, Callable, Mapping
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Buffer, Callable, Coroutine, Mapping
 from os import PathLike
 from types import CodeType
 from typing import Any, final

@@ -126,7 +126,8 @@ PyMethodDef methods[] = {
      "_take_frozen(name, /)\n--\n\n(object,) of that name, waiting if somebody makes it. None: the "
      "caller is to make it, and to call _put_frozen."},
     {"_put_frozen", put_frozen, METH_VARARGS,
-     "_put_frozen(name, object=..., /)\n--\n\nThe object of that name; without one, it could not be "
+     "_put_frozen(name, object=..., /)\n--\n\nThe object of that name; without one, it could not "
+     "be "
      "made."},
     {nullptr, nullptr, 0, nullptr},
 };

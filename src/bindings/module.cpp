@@ -8,12 +8,11 @@ using add_part = int (*)(PyObject* module);
 
 // One line a file of bindings/.
 constexpr add_part parts[] = {
-    allcores::bindings::add_freeze,   allcores::bindings::add_interpreter,
-    allcores::bindings::add_http,     allcores::bindings::add_image,
-    allcores::bindings::add_compiled, allcores::bindings::add_message,
+    allcores::bindings::add_freeze,       allcores::bindings::add_interpreter,
+    allcores::bindings::add_http,         allcores::bindings::add_image,
+    allcores::bindings::add_compiled,     allcores::bindings::add_message,
     allcores::bindings::add_frozen_names, allcores::bindings::add_server_options,
-    allcores::bindings::add_view,
-    allcores::bindings::add_channel,
+    allcores::bindings::add_view,         allcores::bindings::add_channel,
 };
 
 int execute(PyObject* module) {

@@ -379,9 +379,9 @@ bool asgi_application::see_end(asgi_websocket* websocket, PyObject* task) {
 }
 
 void asgi_application::log_failure(PyObject* scope, PyObject* error, bool gone) {
-    PyObject* result = PyObject_CallMethod(
-        module_, "failed", "OOO", scope == nullptr ? Py_None : scope,
-        error == nullptr ? Py_None : error, gone ? Py_True : Py_False);
+    PyObject* result =
+        PyObject_CallMethod(module_, "failed", "OOO", scope == nullptr ? Py_None : scope,
+                            error == nullptr ? Py_None : error, gone ? Py_True : Py_False);
     if (result == nullptr) PyErr_WriteUnraisable(application_);
     Py_XDECREF(result);
 }

@@ -10,9 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import Any
 
-import allcores
 import pytest
 from servers import serving
+
+import allcores
 
 numbers = count()
 
