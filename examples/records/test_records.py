@@ -14,6 +14,8 @@ sys.path.insert(0, str(FOLDER.parents[1] / "tests" / "python"))
 
 from servers import ServerProcess  # noqa: E402
 
+pytest.importorskip("fastapi", reason="the stage `examples` of ./test installs it")
+
 COUNT = 300_000
 
 

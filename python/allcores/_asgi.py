@@ -26,8 +26,8 @@ collections.abc.Coroutine.register(AsgiAwaitable)
 LIFESPAN_VERSION = {"version": "3.0", "spec_version": "2.0"}
 
 
-# What applications raise for a scope that they don't know, at once: many have an assertion, look for
-# what a request's scope has, or say so (below any number of layers around them). One that has asked
+# What applications raise at once for a scope that they don't know: many have an assertion, look for
+# what a request's scope has, or say so, below any number of layers around them. One that has asked
 # for a message knows what it has been called for.
 IGNORANCE = (
     AssertionError,

@@ -235,6 +235,8 @@ bool serving::loaded(unsigned index) {
                     options.max_requests + random() % (options.max_requests_jitter + 1ULL);
             }
         }
+        // It has started, and is to end: whoever stops the server waits for that too.
+        if (!serves && places_[index].at == phase::loading) places_[index].at = phase::retiring;
         is_last = count(phase::loading) + count(phase::waiting) == 0;
         begin_next();
         announce();

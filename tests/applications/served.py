@@ -123,13 +123,14 @@ def hammer(
 def withstands(
     server: ServerProcess, ask: Callable[[HTTPConnection, int], None], limit: float = 16
 ) -> None:
-    """Two seconds of 16 clients, twice: the second time costs less than `limit` MiB, no descriptor
-    is left, and the server has nothing to say.
+    """Two seconds of 16 clients, twice: the second time costs less than `limit` MiB, their
+    descriptors are not left, and the server has nothing to say.
     """
     hammer(server, ask)
     before, open_before = memory(server), descriptors(server)
     hammer(server, ask)
     grown = memory(server) - before
     assert grown < limit, f"{grown} MiB more"
-    until("the connections are closed", lambda: descriptors(server) <= open_before)
+    # A pool of an application's own connections may have grown: by fewer than there were clients.
+    until("the connections are closed", lambda: descriptors(server) <= open_before + 12)
     assert not complaints(server), server.stderr()[-6000:]
