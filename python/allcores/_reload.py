@@ -233,6 +233,7 @@ class _Supervisor:
         signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda number, _frame: self._signals.append(number))
+        signal.signal(signal.SIGHUP, self._restart)
         is_first = True
         while True:
             self._watcher.start()
@@ -253,6 +254,11 @@ class _Supervisor:
             if self._signals or is_over:
                 return status if status >= 0 else 128 - status
             is_first = False
+
+    def _restart(self, number: int, _frame: object) -> None:
+        """The server's workers restart; the server itself does not."""
+        if self._child is not None:
+            self._child.send_signal(number)
 
     def _say_what(self, changed: list[str]) -> None:
         names = ", ".join(os.path.relpath(path) for path in changed[:3])
