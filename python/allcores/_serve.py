@@ -128,13 +128,13 @@ def serve(
     path `health`, and the path `metrics` in the format of Prometheus.
 
     On SIGHUP new workers load the code anew and take the places of the old ones, which finish what
-    they have: no request is lost. A worker that is with one request for longer than `worker_timeout`
-    seconds is reported, with its stack, and replaced, and so is one that has served
-    `limit_max_requests`.
+    they have: no request is lost. A worker that is with one request for longer than
+    `worker_timeout` seconds is reported, with its stack, and replaced, and so is one that has
+    served `limit_max_requests`.
 
-    On the first SIGINT or SIGTERM no new connections are taken, and what is in flight has `grace` seconds to
-    finish; then `serve` returns. A second signal cuts that short. Signals are only handled when
-    called on the main thread.
+    On the first SIGINT or SIGTERM no new connections are taken, and what is in flight has `grace`
+    seconds to finish; then `serve` returns. A second signal cuts that short. Signals are only
+    handled when called on the main thread.
 
     Raises ServeError, which as a SystemExit ends the program with one clear line, for an address
     that can't be had and a handler that can't be found, and with a traceback for a handler that

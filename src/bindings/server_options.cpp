@@ -50,6 +50,7 @@ template <class Read>
 auto list_of(PyObject* values, Read read) {
     std::vector<decltype(read(values))> result;
     ref items = checked(PySequence_Tuple(values));
+    result.reserve(static_cast<std::size_t>(PyTuple_GET_SIZE(items.get())));
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(items.get()); ++i) {
         result.push_back(read(PyTuple_GET_ITEM(items.get(), i)));
     }

@@ -18,11 +18,10 @@ class application {
     // Whether handle() is called as soon as the head of a request has come, if its body is long or
     // of unknown length: request::whole is false then, and hold() has the body.
     virtual bool takes_parts() const { return false; }
-    // Of one that does: bytes of a body that are awaited all the same before handle() is called;
-    // and whether those of unknown length are. An application that blocks while it reads is better
-    // off with more: a client that sends slowly then holds up nobody.
+    // Of one that does: how many bytes of a body whose length is known are awaited all the same
+    // before handle() is called. An application that blocks while it reads is better off with more:
+    // a client that sends slowly then holds up nobody.
     virtual std::uint64_t awaited_body() const { return 64 * 1024; }
-    virtual bool awaits_chunked() const { return false; }
 
     // An application with a loop of its own serves in it: drive() calls port::turn() until that
     // says `ended`. Not entered.

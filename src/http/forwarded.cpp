@@ -69,8 +69,9 @@ trusted_proxies::trusted_proxies(std::string_view list) {
         made.bits = 128;
         if (slash != std::string_view::npos) {
             const std::string_view digits = each.substr(slash + 1);
-            const char* end = digits.data() + digits.size();
-            const auto read = std::from_chars(digits.data(), end, made.bits);
+            const char* begin = digits.data();
+            const char* end = begin + digits.size();
+            const auto read = std::from_chars(begin, end, made.bits);
             if (digits.empty() || read.ptr != end || made.bits > (is_ipv4 ? 32U : 128U)) {
                 throw refused(each);
             }

@@ -48,8 +48,6 @@ class message_state {
     // How many bytes of the body are known to follow; 0 when chunked or none.
     std::uint64_t body_left() const;
     bool is_chunked() const;
-    // How many have come of the body.
-    std::uint64_t body_size() const { return body_size_; }
 
     // The application has the request already; its body goes there as it comes.
     bool streams() const { return streams_; }

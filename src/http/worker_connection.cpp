@@ -179,9 +179,7 @@ bool worker::goes_in_parts(const connection& connection) const {
     // Whether a client shall continue with a long body is the application's to say.
     std::uint64_t awaited = application_.awaited_body();
     if (message.awaits_continue()) awaited = std::min(awaited, longest_after_continue);
-    if (!message.is_chunked()) return message.body_left() > awaited;
-    return !application_.awaits_chunked() || message.awaits_continue() ||
-           message.body_size() > awaited;
+    return message.is_chunked() || message.body_left() > awaited;
 }
 
 // These bytes were the last that came of an unfinished request.

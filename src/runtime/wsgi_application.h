@@ -24,7 +24,6 @@ class wsgi_application final : public worker_application {
     void begin(http::port& port) override { port_ = &port; }
     bool takes_parts() const override { return true; }
     std::uint64_t awaited_body() const override { return 1024 * 1024; }
-    bool awaits_chunked() const override { return true; }
     void handle(const http::request& request, http::response& response) override;
     void release() override { Py_CLEAR(kept_); }
 

@@ -205,7 +205,7 @@ def test_requests_in_flight_finish_when_the_server_ends() -> None:
 def test_a_body_that_does_not_come_is_not_waited_for_at_the_end() -> None:
     with serving("'wsgi_app:app', workers=2, grace=0.2") as server, server.socket() as client:
         client.sendall(
-            b"POST /upload-gone HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nabc"
+            b"POST /upload-gone HTTP/1.1\r\nHost: a\r\nContent-Length: 2000000\r\n\r\nabc"
         )
         assert server.get("/")[1] == b"hello"
         assert server.end() == 0

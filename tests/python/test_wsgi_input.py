@@ -145,14 +145,19 @@ def test_a_body_that_is_not_read(server: ServerProcess, path: str, size: int) ->
         connection.close()
 
 
+AWAITED = 1024 * 1024  # a body of more than that is read as it comes
+
+
 @pytest.mark.parametrize("start", [b"", b"some of it"])
-@pytest.mark.parametrize("framing", [b"Content-Length: 100000", b"Transfer-Encoding: chunked"])
+@pytest.mark.parametrize("framing", [b"Content-Length: 2000000", b"Transfer-Encoding: chunked"])
 def test_a_client_that_goes_away(server: ServerProcess, start: bytes, framing: bytes) -> None:
     said = "read raised ConnectionResetError: [Errno 104] the client went away"
     before, errors = server.stderr().count(said), server.stderr().count("ERROR")
     with server.socket() as client:
         client.sendall(b"POST /upload-gone HTTP/1.1\r\nHost: a\r\n" + framing + b"\r\n\r\n")
-        client.sendall(b"a\r\n" + start if start and framing[0:1] == b"T" else start)
+        if framing[0:1] == b"T":
+            client.sendall(b"%x\r\n" % (2 * AWAITED) + bytes(AWAITED + 1))
+        client.sendall(start)
     server.wait_until_it_said(said, before + 1)
     # No failure of the application.
     assert server.get("/")[1] == b"hello"
@@ -162,7 +167,7 @@ def test_a_client_that_goes_away(server: ServerProcess, start: bytes, framing: b
 def test_a_client_that_sends_nothing_is_cut(alone: ServerProcess) -> None:
     with alone.socket() as client:
         client.sendall(
-            b"POST /upload-gone HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nabc"
+            b"POST /upload-gone HTTP/1.1\r\nHost: a\r\nContent-Length: 2000000\r\n\r\nabc"
         )
         assert read_all(client) == b""
     alone.wait_until_it_said("and again")
@@ -175,7 +180,7 @@ def test_a_body_that_is_malformed_in_the_middle(server: ServerProcess) -> None:
     with server.socket() as client:
         client.sendall(
             b"POST /upload-gone HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-            b"3\r\nabc\r\n"
+            + b"%x\r\n%s\r\n" % (AWAITED + 1, bytes(AWAITED + 1))
         )
         server.wait_until_it_said("reads\n", asked + 1)  # else it would not have been asked
         client.sendall(b"nonsense\r\n")
@@ -197,7 +202,7 @@ def test_what_is_kept_after_the_request(alone: ServerProcess) -> None:
     ]
     for body, rest in (
         (b"body", "b'dy'"),
-        (b"x" * 600_000, "wsgi.input: the request was answered, its body is not there"),
+        (b"x" * 2_000_000, "wsgi.input: the request was answered, its body is not there"),
     ):
         assert alone.get("/keep", "POST", body=body)[1] == b"kept"
         said = alone.get("/kept", "POST", body=b"another")[1].decode().splitlines()
