@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <ctime>
 #include <thread>
@@ -15,6 +16,10 @@ using std::chrono::steady_clock;
 
 // Less than what it costs to put a thread to sleep and wake it: then both sides gain.
 constexpr std::chrono::microseconds spinning{8};
+
+// After so many times in a row in vain it is left out, but for one time of these.
+constexpr int most_worth = 4;
+constexpr unsigned tries_again = 16;
 
 void relax() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
@@ -43,13 +48,23 @@ void parker::ring(std::uint64_t) noexcept {
         futex(state_, FUTEX_WAKE, 1, nullptr);
 }
 
+// Whether it was rung meanwhile.
+bool parker::spin() noexcept {
+    const auto enough = steady_clock::now() + spinning;
+    do {
+        for (int i = 0; i < 8; ++i) {
+            if (state_.load(std::memory_order_acquire) == rung) return true;
+            relax();
+        }
+    } while (steady_clock::now() < enough);
+    return false;
+}
+
 parker::outcome parker::park(time_point until) noexcept {
     static const bool can_spin = std::thread::hardware_concurrency() > 1;
-    if (can_spin && state_.load(std::memory_order_acquire) != rung) {
-        const auto enough = steady_clock::now() + spinning;
-        do {
-            for (int i = 0; i < 8 && state_.load(std::memory_order_acquire) != rung; ++i) relax();
-        } while (state_.load(std::memory_order_acquire) != rung && steady_clock::now() < enough);
+    if (can_spin && state_.load(std::memory_order_acquire) != rung &&
+        (worth_ > 0 || ++left_out_ % tries_again == 0)) {
+        worth_ = spin() ? std::min(worth_ + 1, most_worth) : std::max(worth_ - 1, 0);
     }
     outcome result = outcome::woken;
     std::uint32_t expected = quiet;

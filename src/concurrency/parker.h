@@ -32,7 +32,8 @@ class parker final : public alarm {
     void ring(std::uint64_t token) noexcept override;
 
     // On the thread whose own it is, detached: until it is rung, which may have happened already.
-    // Looks for some microseconds before it sleeps. May say woken for an earlier wait's ring: look
+    // Looks for some microseconds before it sleeps, if that has been worth it lately: where there
+    // are more threads than cores it is not. May say woken for an earlier wait's ring: look
     // whether what is waited for has happened, and park again.
     outcome park(time_point until) noexcept;
 
@@ -42,6 +43,12 @@ class parker final : public alarm {
     static constexpr std::uint32_t sleeping = 2;
     // ring()'s exchange (release) pairs with park()'s reads (acquire).
     std::atomic<std::uint32_t> state_{quiet};
+
+    bool spin() noexcept;
+
+    // The own thread's: how often looking has been worth it lately, and how often it was left out.
+    int worth_ = 2;
+    unsigned left_out_ = 0;
 };
 
 }  // namespace allcores::concurrency
