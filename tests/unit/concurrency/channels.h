@@ -2,21 +2,45 @@
 #pragma once
 #include <gtest/gtest.h>
 
-#include <memory>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "concurrency/channel.h"
 
 namespace allcores::concurrency::testing {
 
-using item = std::unique_ptr<int>;
+// Move-only, as messages are, and empty when it was moved from.
+class item {
+ public:
+    item() = default;
+    explicit item(int value) : value_(value), is_there_(true) {}
+    item(item&& other) noexcept
+        : value_(other.value_), is_there_(std::exchange(other.is_there_, false)) {}
+    item& operator=(item&& other) noexcept {
+        value_ = other.value_;
+        is_there_ = std::exchange(other.is_there_, false);
+        return *this;
+    }
+    item(const item&) = delete;
+    item& operator=(const item&) = delete;
+    ~item() = default;
+
+    explicit operator bool() const { return is_there_; }
+    int operator*() const { return is_there_ ? value_ : no_item; }
+
+    static constexpr int no_item = -1000;
+
+ private:
+    int value_ = 0;
+    bool is_there_ = false;
+};
 using int_channel = channel<item>;
 using int_node = node<item>;
 using int_waiter = waiter<item>;
 
 inline item make(int value) {
-    return std::make_unique<int>(value);
+    return item(value);
 }
 
 inline void wait_for(int_waiter& waiting) {

@@ -1,5 +1,6 @@
 // Waiting at several channels at once. After Go's chan_test.go and crossbeam's select tests.
 #include <atomic>
+#include <memory>
 #include <thread>
 
 #include "channels.h"
@@ -105,9 +106,11 @@ TEST(select, fan_in_takes_every_item_once) {
     constexpr int sources = 4;
     constexpr int count = 1000;
     std::vector<std::unique_ptr<int_channel>> channels;
+    channels.reserve(sources);
     for (int i = 0; i < sources; ++i)
         channels.push_back(std::make_unique<int_channel>(static_cast<std::size_t>(i)));
     std::vector<std::thread> pushers;
+    pushers.reserve(channels.size());
     for (const auto& each : channels) {
         pushers.emplace_back([&each] {
             for (int i = 0; i < count; ++i) ASSERT_EQ(push(*each, i), status::done);
@@ -116,6 +119,7 @@ TEST(select, fan_in_takes_every_item_once) {
     std::atomic<int> left = sources * count;
     std::atomic<std::int64_t> sum = 0;
     std::vector<std::thread> poppers;
+    poppers.reserve(2);
     for (int i = 0; i < 2; ++i) {
         poppers.emplace_back([&] {
             while (left.fetch_sub(1) > 0) {
@@ -142,6 +146,7 @@ TEST(select, atomic_among_selects) {
     std::atomic<int> pushed = 0;
     std::atomic<int> popped = 0;
     std::vector<std::thread> threads;
+    threads.reserve(4);
     for (int side = 0; side < 4; ++side) {
         threads.emplace_back([&, side] {
             const action what = side % 2 == 0 ? action::push : action::pop;
@@ -153,8 +158,8 @@ TEST(select, atomic_among_selects) {
                 if (what == action::push) {
                     ++pushed;
                     // The item of the other case is still here.
-                    ASSERT_NE(cases[1 - waiting.index()].item, nullptr);
-                    ASSERT_EQ(cases[waiting.index()].item, nullptr);
+                    ASSERT_TRUE(static_cast<bool>(cases[1 - waiting.index()].item));
+                    ASSERT_FALSE(static_cast<bool>(cases[waiting.index()].item));
                 } else {
                     popped += *waiting.item();
                 }
