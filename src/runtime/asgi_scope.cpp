@@ -50,14 +50,14 @@ bool asgi_scope::start(PyObject* server, std::string_view root_path, PyObject* s
         "{s:s, s:{s:s,s:s}, s:O, s:O, s:s, s:O, s:O, s:O, s:s#, s:O, s:O, s:O, s:{s:{},s:{},s:{}}}",
         "type", "http", "asgi", "version", "3.0", "spec_version", "2.4", "http_version", one_one_,
         "method", Py_None, "scheme", "http", "path", Py_None, "raw_path", Py_None, "query_string",
-        no_query_, "root_path", root_path.data(), root_size, "headers", Py_None, "client", Py_None,
-        "server", server, "extensions", "http.response.trailers", "http.response.pathsend",
+        no_query_, "root_path", root_path_.c_str(), root_size, "headers", Py_None, "client",
+        Py_None, "server", server, "extensions", "http.response.trailers", "http.response.pathsend",
         "http.response.early_hint");
     websocket_pattern_ = Py_BuildValue(
         "{s:s, s:{s:s,s:s}, s:O, s:s, s:O, s:O, s:O, s:s#, s:O, s:O, s:O, s:O, s:{s:{}}}", "type",
         "websocket", "asgi", "version", "3.0", "spec_version", "2.4", "http_version", one_one_,
         "scheme", "ws", "path", Py_None, "raw_path", Py_None, "query_string", no_query_,
-        "root_path", root_path.data(), root_size, "headers", Py_None, "client", Py_None, "server",
+        "root_path", root_path_.c_str(), root_size, "headers", Py_None, "client", Py_None, "server",
         server, "subprotocols", Py_None, "extensions", "websocket.http.response");
     return pattern_ != nullptr && websocket_pattern_ != nullptr && no_query_ != nullptr;
 }

@@ -86,6 +86,9 @@ def _children(value: Any) -> list[Any]:
     return list(vars(value).values()) if hasattr(value, "__dict__") else []
 
 
+NOTHING = object()
+
+
 def difference(left: Any, right: Any) -> str:
     """How two graphs of objects differ in types, values, order, or in what is shared; "" if not.
 
@@ -120,6 +123,11 @@ def difference(left: Any, right: Any) -> str:
         ones, others = _children(one), _children(other)
         if len(ones) != len(others):
             return f"{len(ones)} and {len(others)} elements of {type(one)}"
+        if isinstance(one, set | frozenset):  # which have no order
+            same = {each: each for each in others}
+            paired = [same.pop(each, None) if each in same else NOTHING for each in ones]
+            left_over = iter(same.values())  # which equal nothing, not even themselves
+            others = [next(left_over) if each is NOTHING else each for each in paired]
         stack += zip(ones, others, strict=True)
     return ""
 

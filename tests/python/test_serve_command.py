@@ -289,10 +289,10 @@ def test_factories(folder: Path) -> None:
         assert server.get("/")[1] == b"made"
         assert server.end() == 0
     status, text = fails(folder, "main:number", "--factory", "--port=0", "--workers=1")
-    assert (status, "'main:number' is no factory: a int can't be called" in text) == (1, True)
+    assert (status, "'main:number' is no factory: it is a int" in text) == (1, True)
     (folder / "none.py").write_text("def make(): return None\n")
     status, text = fails(folder, "none:make", "--factory", "--port=0", "--workers=1")
-    assert (status, "'none:make' is not callable: it is a NoneType" in text) == (1, True)
+    assert (status, "'none:make()' is not callable: it is a NoneType" in text) == (1, True)
     (folder / "fails.py").write_text("def make(): raise RuntimeError('not today')\n")
     status, text = fails(folder, "fails:make", "--factory", "--port=0", "--workers=1")
     assert (status, text.count("File")) == (3, 1)
