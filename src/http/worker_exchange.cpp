@@ -54,6 +54,9 @@ bool worker::end_of_handle(const request& request) {
     if (held.drops_rest()) {
         connection.closing = connection.lingers = true;
     }
+    // All of it came and went inside handle(), but perhaps for what the socket has no room for: then
+    // it was watched here, and is the others' again.
+    unwatch(held);
     connection.exchange.reset();
     if (connection.output) watch_output(connection, false);
     return !connection.closing && !connection.output && !broken_;

@@ -145,6 +145,18 @@ def test_a_connection_goes_on_after_a_chunked_body(server: ServerProcess) -> Non
         connection.close()
 
 
+def test_long_answers_to_long_bodies_on_one_connection(server: ServerProcess) -> None:
+    """The client reads nothing before it has sent all: the answer has no room at first."""
+    body = bytes(range(256)) * 12_000
+    head = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with server.socket() as connection, connection.makefile("rb") as answers:
+        for _ in range(30):
+            connection.sendall(head + body)
+            while answers.readline() != b"\r\n":
+                pass
+            assert answers.read(len(body)) == body
+
+
 def test_a_short_body_comes_whole_a_long_one_in_parts(server: ServerProcess) -> None:
     assert server.get("/measure", "POST", body=bytes(50_000))[1] == b"50000 1"
     size, parts = server.get("/measure", "POST", body=bytes(3_000_000))[1].split()
