@@ -43,7 +43,10 @@ struct block_heap::supply {
         if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
             size = std::min<std::size_t>(size, limit.rlim_cur / 8 / span_size * span_size);
         for (; size >= least_reserved; size /= 2)
-            if (reserve(size)) return;
+            if (reserve(size)) break;
+        // A forked child has no thread but the one that forked, to give the mutex back.
+        pthread_atfork([] { all_spans().mutex.lock(); }, [] { all_spans().mutex.unlock(); },
+                       [] { all_spans().mutex.unlock(); });
     }
     bool reserve(std::size_t size) noexcept {
         constexpr int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
