@@ -68,7 +68,9 @@ class Code:
 
     def write(self, version: str) -> None:
         text = APPLICATIONS[self.interface].format(version=version)
-        self.file.write_text(text + "#" * len(version))  # of another length: no stale bytecode
+        new = self.file.with_suffix(".new")
+        new.write_text(text + "#" * len(version))  # of another length: no stale bytecode
+        new.replace(self.file)  # at once: a worker may be reading it
 
     def serve(self, arguments: str) -> ServerProcess:
         imports = f"import sys; sys.path.insert(0, {str(self.file.parent)!r})"
