@@ -83,12 +83,8 @@ class exchange {
     output wait_room();                   // waits with the interpreter left; never `blocked`
     void finish(std::string_view trailer_fields = {});
     void abort();  // the client sees that the response is not whole
-    bool has_started() const { return started_; }
     // What the client takes chunks with, and so trailers.
     bool is_chunked() const { return chunked_; }
-    // Of one with a length: how much of it is still to come.
-    std::int64_t left() const { return left_; }
-
     // 101, and from then on bytes both ways as they are. `fields` as "Name: value\r\n".
     output upgrade(std::string_view fields);
 

@@ -28,9 +28,6 @@ class port {
     // Whether the server takes no more connections; any thread.
     virtual bool drains() const = 0;
 
-    // Makes turn() return soon. Any thread.
-    virtual void wake() noexcept = 0;
-
  protected:
     ~port() = default;
 };

@@ -58,7 +58,7 @@ std::string accept_of(std::string_view key) {
 
 }  // namespace
 
-websocket_handshake websocket_handshake::refuse(int status) {
+websocket_handshake websocket_handshake::refused(int status) {
     websocket_handshake refused;
     refused.what_ = kind::refused;
     refused.status_ = status;
@@ -72,20 +72,20 @@ websocket_handshake websocket_handshake::parse(const request& request,
     if (request.major == 1 && request.minor == 0) return result;
     if (!has_element(request, "upgrade", "websocket")) return result;
     if (request.method != "GET" || !has_element(request, "connection", "upgrade")) {
-        return refuse(400);
+        return refused(400);
     }
     const auto asked = only(request, "sec-websocket-version");
-    if (!asked) return refuse(400);
-    if (*asked != version) return refuse(426);
+    if (!asked) return refused(400);
+    if (*asked != version) return refused(426);
     const auto key = only(request, "sec-websocket-key");
-    if (!key || !is_base64_of(*key, key_size)) return refuse(400);
+    if (!key || !is_base64_of(*key, key_size)) return refused(400);
     const bool good = each_element(request, "sec-websocket-protocol", [&](std::string_view each) {
         // Not twice the same (RFC 6455 section 4.1).
         if (!is_token(each) || result.offers(each)) return false;
         result.subprotocols_.emplace_back(each);
         return true;
     });
-    if (!good) return refuse(400);
+    if (!good) return refused(400);
     for (const field& each : request.headers) {
         if (!equal_ignoring_case(each.name, "sec-websocket-extensions")) continue;
         offer_reader offers(each.value);
@@ -99,18 +99,19 @@ websocket_handshake websocket_handshake::parse(const request& request,
                     offers.current().client_bits != 0 && chosen->client_bits < 15;
             }
         }
-        if (offers.malformed()) return refuse(400);
+        if (offers.malformed()) return refused(400);
     }
     result.accept_ = accept_of(*key);
     result.what_ = kind::valid;
     return result;
 }
 
-std::string websocket_handshake::refusal_fields() const {
-    if (status_ != 426) return {};
-    // 426 must name what to upgrade to (RFC 9110 section 15.5.22).
-    return "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: " +
-           std::string(version) + "\r\n";
+void websocket_handshake::refuse(response& answer) const {
+    answer.status(status_);
+    if (status_ != 426) return;
+    // It must name what to upgrade to (RFC 9110 section 15.5.22).
+    answer.header("Upgrade", "websocket");
+    answer.header("Sec-WebSocket-Version", version);
 }
 
 bool websocket_handshake::offers(std::string_view subprotocol) const {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "http/request.h"
+#include "http/response.h"
 #include "http/websocket_deflate.h"
 
 namespace allcores::http {
@@ -18,17 +19,15 @@ class websocket_handshake {
     enum class kind : std::uint8_t {
         none,     // does not ask for a WebSocket: a request like any other
         valid,    // answer 101 with fields(), or decline with any other status
-        refused,  // answer status() with refusal_fields()
+        refused,  // answer with refuse()
     };
 
     static websocket_handshake parse(const request& request, const deflate_options& options);
 
     kind what() const { return what_; }
 
-    // When refused: 400, or 426 for a version of the protocol other than 13.
-    int status() const { return status_; }
-    // As in "Name: value\r\n"; empty for 400.
-    std::string refusal_fields() const;
+    // The answer when refused: 400, or 426 for a version of the protocol other than 13.
+    void refuse(response& answer) const;
 
     // In the client's order of preference.
     const std::vector<std::string>& subprotocols() const { return subprotocols_; }
@@ -44,7 +43,7 @@ class websocket_handshake {
     std::string fields(std::string_view subprotocol = {}) const;
 
  private:
-    static websocket_handshake refuse(int status);
+    static websocket_handshake refused(int status);
 
     kind what_ = kind::none;
     int status_ = 0;

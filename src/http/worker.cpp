@@ -9,7 +9,6 @@ namespace {
 constexpr int connections_a_turn = 64;
 // One that waits for events can't be woken by itself, and need not be in a hurry.
 constexpr int look_for_retirement_ms = 500;
-constexpr std::uint64_t ns_a_ms = 1'000'000;
 
 std::int64_t unix_seconds() {
     timespec now;
@@ -110,15 +109,16 @@ void worker::finish_event() {
     shared_.duties.join(number_);
 }
 
-void worker::note_time() {
+void worker::note_wakeup() {
     counts_.wakeups.add(1);
     woken_ns_ = last_ns_ = server::shared::now_ns();
-    shared_.duties.begin(number_, woken_ns_);
-    note_date();
+    head_.now(unix_seconds());
 }
 
-void worker::note_date() {
-    head_.now(unix_seconds());
+// The same, and what comes now counts for who looks whether this worker is held up.
+void worker::note_time() {
+    note_wakeup();
+    shared_.duties.begin(number_, woken_ns_);
 }
 
 void worker::dispatch(const net::reactor::event& event) {

@@ -50,7 +50,7 @@ class worker final : request_parser::sink, port {
     void sweep();
     void cut_what_nobody_has();
     void note_time();
-    void note_date();
+    void note_wakeup();
     void finish_event();
 
     // worker_connection.cpp: one connection that this worker owns
@@ -73,7 +73,6 @@ class worker final : request_parser::sink, port {
     // worker_turn.cpp: serving from inside the application's own loop
     turned turn(std::int64_t timeout_ns, int loop_descriptor) override;
     bool drains() const override { return shared_.draining.load(std::memory_order_relaxed); }
-    void wake() noexcept override;
     bool serve_one();
     bool serve_shared(net::reactor::outcome outcome, const net::reactor::event& event);
     bool wait_for_any(std::uint64_t end, int loop_descriptor, turned& result);
@@ -83,7 +82,6 @@ class worker final : request_parser::sink, port {
     void set_held_deadline(exchange& exchange, std::uint64_t after_ms);
     void look_at_held();
     void send_unsent();
-    void note_own_time();
     void end_held();
 
     // worker_exchange.cpp: requests that the application keeps
@@ -123,6 +121,8 @@ class worker final : request_parser::sink, port {
     void write_response(const request& request);
     void write_error(connection& connection, int status);
     void send_collected(connection& connection);
+    enum class [[nodiscard]] sent { all, blocked, failed };
+    sent send_now(connection& connection, std::string_view& head, std::string_view& body);
     void send_with_body(connection& connection, std::string_view body, bool permanent);
     void send_file(connection& connection, file_plan&& plan);
     void continue_output(connection& connection);
@@ -131,6 +131,9 @@ class worker final : request_parser::sink, port {
     void leave();
     void note_replies();
 
+    static constexpr std::uint64_t ns_a_ms = 1'000'000;
+    // Bodies from here on are sent from where they lie.
+    static constexpr std::size_t worth_not_copying = 16 * 1024;
     static constexpr std::size_t read_size = 64 * 1024;  // of the worker's own buffer
 
     server::shared& shared_;

@@ -14,7 +14,6 @@ constexpr std::size_t worth_shrinking = 64 * 1024;
 constexpr std::uint64_t longest_after_continue = 64 * 1024;
 constexpr std::uint64_t linger_a_turn = 1u << 20;
 constexpr std::uint64_t linger_in_all = 64u << 20;
-constexpr std::uint64_t ns_a_ms = 1'000'000;
 
 }  // namespace
 

@@ -2,7 +2,6 @@
 // the others.
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -14,8 +13,6 @@
 namespace allcores::http {
 namespace {
 
-constexpr std::size_t worth_not_copying = 16 * 1024;
-constexpr std::uint64_t ns_a_ms = 1'000'000;
 constexpr std::uint64_t longest_discarded = 1 << 20;  // of a body that nobody wants
 constexpr int look_for_end_ms = 250;                  // of the server, while waiting for one client
 
@@ -54,8 +51,8 @@ bool worker::end_of_handle(const request& request) {
     if (held.drops_rest()) {
         connection.closing = connection.lingers = true;
     }
-    // All of it came and went inside handle(), but perhaps for what the socket has no room for: then
-    // it was watched here, and is the others' again.
+    // All of it came and went inside handle(), but perhaps for what the socket has no room for:
+    // then it was watched here, and is the others' again.
     unwatch(held);
     connection.exchange.reset();
     if (connection.output) watch_output(connection, false);
@@ -238,7 +235,7 @@ exchange::input exchange::wait_input() {
         // the client's time.
         const limits& limits = home_.shared_.options.limits;
         const std::uint64_t began = worker::now_ns();
-        const std::uint64_t waited_ms = waited_ns_ / ns_a_ms;
+        const std::uint64_t waited_ms = waited_ns_ / worker::ns_a_ms;
         const std::uint64_t end = body_deadline(limits, 0, waited_ms, received_);
         if (end <= waited_ms || !home_.wait_ready(*this, POLLIN, end - waited_ms)) {
             home_.counts_.timeouts.add(1);
@@ -409,29 +406,14 @@ exchange::output worker::send_out(exchange& exchange, std::string_view body) {
         head = exchange.out_.view();
         body = {};
     }
-    while (!connection.output && head.size() + body.size() > 0) {
-        iovec vectors[2] = {{const_cast<char*>(head.data()), head.size()},
-                            {const_cast<char*>(body.data()), body.size()}};
-        msghdr message{};
-        message.msg_iov = vectors;
-        message.msg_iovlen = body.empty() ? 1 : 2;
-        const ssize_t count =
-            ::sendmsg(connection.socket.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (count < 0) {
-            if (errno == EINTR) continue;
-            if (errno != EAGAIN) {
-                exchange.out_.clear();
-                fail(exchange);
-                return exchange::output::gone;
-            }
-            connection.output = std::make_unique<pending_output>();
-            break;
+    if (!connection.output) {
+        const sent how = send_now(connection, head, body);
+        if (how == sent::failed) {
+            exchange.out_.clear();
+            fail(exchange);
+            return exchange::output::gone;
         }
-        const auto sent = static_cast<std::size_t>(count);
-        counts_.bytes_sent.add(sent);
-        const std::size_t of_head = std::min(sent, head.size());
-        head.remove_prefix(of_head);
-        body.remove_prefix(sent - of_head);
+        if (how == sent::blocked) connection.output = std::make_unique<pending_output>();
     }
     if (connection.output) {
         connection.output->add_copy(head);

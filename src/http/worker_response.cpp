@@ -12,8 +12,6 @@
 namespace allcores::http {
 namespace {
 
-constexpr std::size_t worth_not_copying =
-    16 * 1024;  // bodies from here on are sent from where they lie
 constexpr std::size_t most_collected = 64 * 1024;  // then a batch is sent before its end
 
 }  // namespace
@@ -113,26 +111,40 @@ void worker::send_collected(connection& connection) {
     if (!collected_.empty()) send_with_body(connection, {}, true);
 }
 
-// What is collected, and behind it a body that is not. Copied is only what the socket has no room
-// for.
-void worker::send_with_body(connection& connection, std::string_view body, bool permanent) {
-    std::string_view head = collected_.view();
-    while (!broken_ && !connection.output && head.size() + body.size() > 0) {
+// As much of both as the socket takes, which is left away from them.
+worker::sent worker::send_now(connection& connection, std::string_view& head,
+                              std::string_view& body) {
+    while (head.size() + body.size() > 0) {
         iovec vectors[2] = {{const_cast<char*>(head.data()), head.size()},
                             {const_cast<char*>(body.data()), body.size()}};
         msghdr message{};
         message.msg_iov = vectors;
-        message.msg_iovlen = body.empty() ? 1 : 2;
-        ssize_t count = body.empty() ? ::send(connection.socket.get(), head.data(), head.size(),
-                                              MSG_NOSIGNAL | MSG_DONTWAIT)
-                                     : ::sendmsg(connection.socket.get(), &message,
-                                                 MSG_NOSIGNAL | MSG_DONTWAIT);
+        message.msg_iovlen = 2;
+        const ssize_t count = body.empty() ? ::send(connection.socket.get(), head.data(),
+                                                    head.size(), MSG_NOSIGNAL | MSG_DONTWAIT)
+                                           : ::sendmsg(connection.socket.get(), &message,
+                                                       MSG_NOSIGNAL | MSG_DONTWAIT);
         if (count < 0) {
             if (errno == EINTR) continue;
-            if (errno != EAGAIN) {
-                broken_ = true;
-                break;
-            }
+            return errno == EAGAIN ? sent::blocked : sent::failed;
+        }
+        const auto size = static_cast<std::size_t>(count);
+        counts_.bytes_sent.add(size);
+        const std::size_t of_head = std::min(size, head.size());
+        head.remove_prefix(of_head);
+        body.remove_prefix(size - of_head);
+    }
+    return sent::all;
+}
+
+// What is collected, and behind it a body that is not. Copied is only what the socket has no room
+// for.
+void worker::send_with_body(connection& connection, std::string_view body, bool permanent) {
+    std::string_view head = collected_.view();
+    if (!broken_ && !connection.output) {
+        const sent how = send_now(connection, head, body);
+        broken_ = how == sent::failed;
+        if (how == sent::blocked) {
             connection.output = std::make_unique<pending_output>();
             connection.output->add_copy(head);
             if (permanent) {
@@ -141,13 +153,7 @@ void worker::send_with_body(connection& connection, std::string_view body, bool 
                 connection.output->add_copy(body);
             }
             watch_output(connection, false);
-            break;
         }
-        auto sent = static_cast<std::size_t>(count);
-        counts_.bytes_sent.add(sent);
-        std::size_t of_head = std::min(sent, head.size());
-        head.remove_prefix(of_head);
-        body.remove_prefix(sent - of_head);
     }
     collected_.clear();
 }

@@ -13,20 +13,11 @@
 namespace allcores::http {
 namespace {
 
-constexpr std::uint64_t ns_a_ms = 1'000'000;
 constexpr std::uint64_t never = ~std::uint64_t{0};
 constexpr unsigned events_a_turn = 16;          // then the loop gets its share
 constexpr std::uint64_t longest_wait_ms = 500;  // then a look for the worker's retirement
 
-int to_poll_ms(std::uint64_t ns) {
-    return static_cast<int>((ns + ns_a_ms - 1) / ns_a_ms);
-}
-
 }  // namespace
-
-void worker::wake() noexcept {
-    if (own_) own_->wake();
-}
 
 port::turned worker::turn(std::int64_t timeout_ns, int loop_descriptor) {
     entered_ = true;
@@ -58,9 +49,10 @@ port::turned worker::turn(std::int64_t timeout_ns, int loop_descriptor) {
             take_duty();
         }
         if (serve_one()) {
-            if (timeout_ns == 0 || application_.wants_turn_over() || ++served >= events_a_turn) {
-                break;
-            }
+            if (timeout_ns == 0 || application_.wants_turn_over()) break;
+            if (++served < events_a_turn) continue;
+            if (!application_.is_idle()) break;
+            served = 0;  // the loop has nothing that could wait
             continue;
         }
         if (!to_resume_.empty()) continue;
@@ -92,7 +84,7 @@ bool worker::serve_one() {
     if (!held_.empty()) {
         switch (own_->wait(event, 0)) {
             case net::reactor::outcome::ready:
-                note_own_time();
+                note_wakeup();
                 handle_own_event(event);
                 return true;
             case net::reactor::outcome::woken:
@@ -128,12 +120,6 @@ bool worker::serve_shared(net::reactor::outcome outcome, const net::reactor::eve
     return true;
 }
 
-void worker::note_own_time() {
-    counts_.wakeups.add(1);
-    woken_ns_ = last_ns_ = server::shared::now_ns();
-    note_date();
-}
-
 // Nothing is there: waits. True: look again; false: `result`.
 bool worker::wait_for_any(std::uint64_t end, int loop_descriptor, turned& result) {
     if (application_.wants_idle()) {
@@ -159,7 +145,8 @@ bool worker::wait_for_any(std::uint64_t end, int loop_descriptor, turned& result
     leave();
     if (alone && on_duty_) {
         net::reactor::event event;
-        const net::reactor::outcome outcome = shared_.reactor->wait(event, to_poll_ms(wait_ns));
+        const net::reactor::outcome outcome =
+            shared_.reactor->wait(event, static_cast<int>((wait_ns + ns_a_ms - 1) / ns_a_ms));
         (void)serve_shared(outcome, event);
         enter();
         return true;

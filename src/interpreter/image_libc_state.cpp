@@ -28,6 +28,26 @@ auto with_sequence_48(unsigned owner, const Use& use) noexcept {
     return use(own.sequence_48);
 }
 
+// The next number of the owner's sequence; with `state`, of one that the caller keeps.
+template <class Number>
+Number draw_48(unsigned owner, int (*draw)(drand48_data*, Number*)) noexcept {
+    return with_sequence_48(owner, [&](drand48_data& sequence) {
+        Number number{};
+        draw(&sequence, &number);
+        return number;
+    });
+}
+
+template <class Number>
+Number draw_48(unsigned owner, int (*draw)(unsigned short*, drand48_data*, Number*),
+               unsigned short* state) noexcept {
+    return with_sequence_48(owner, [&](drand48_data& sequence) {
+        Number number{};
+        draw(state, &sequence, &number);
+        return number;
+    });
+}
+
 // The state that a sequence is in, as initstate() and setstate() return it.
 char* state_of(const random_data& sequence) noexcept {
     return reinterpret_cast<char*>(sequence.state - 1);
@@ -122,51 +142,27 @@ char* allcores_setstate(char* state, unsigned owner) noexcept {
 }
 
 double allcores_drand48(unsigned owner) noexcept {
-    return with_sequence_48(owner, [](drand48_data& sequence) {
-        double number = 0;
-        drand48_r(&sequence, &number);
-        return number;
-    });
+    return draw_48<double>(owner, drand48_r);
 }
 
 double allcores_erand48(unsigned short* state, unsigned owner) noexcept {
-    return with_sequence_48(owner, [&](drand48_data& sequence) {
-        double number = 0;
-        erand48_r(state, &sequence, &number);
-        return number;
-    });
+    return draw_48<double>(owner, erand48_r, state);
 }
 
 long allcores_lrand48(unsigned owner) noexcept {
-    return with_sequence_48(owner, [](drand48_data& sequence) {
-        long number = 0;
-        lrand48_r(&sequence, &number);
-        return number;
-    });
+    return draw_48<long>(owner, lrand48_r);
 }
 
 long allcores_nrand48(unsigned short* state, unsigned owner) noexcept {
-    return with_sequence_48(owner, [&](drand48_data& sequence) {
-        long number = 0;
-        nrand48_r(state, &sequence, &number);
-        return number;
-    });
+    return draw_48<long>(owner, nrand48_r, state);
 }
 
 long allcores_mrand48(unsigned owner) noexcept {
-    return with_sequence_48(owner, [](drand48_data& sequence) {
-        long number = 0;
-        mrand48_r(&sequence, &number);
-        return number;
-    });
+    return draw_48<long>(owner, mrand48_r);
 }
 
 long allcores_jrand48(unsigned short* state, unsigned owner) noexcept {
-    return with_sequence_48(owner, [&](drand48_data& sequence) {
-        long number = 0;
-        jrand48_r(state, &sequence, &number);
-        return number;
-    });
+    return draw_48<long>(owner, jrand48_r, state);
 }
 
 void allcores_srand48(long seed, unsigned owner) noexcept {

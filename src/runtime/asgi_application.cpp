@@ -10,80 +10,66 @@
 
 namespace allcores::runtime {
 
+namespace {
+
+struct name {
+    PyObject* asgi_names::* slot;
+    const char* text;
+};
+
+constexpr name all_names[] = {
+    {&asgi_names::type, "type"},
+    {&asgi_names::status, "status"},
+    {&asgi_names::headers, "headers"},
+    {&asgi_names::body, "body"},
+    {&asgi_names::more_body, "more_body"},
+    {&asgi_names::trailers, "trailers"},
+    {&asgi_names::more_trailers, "more_trailers"},
+    {&asgi_names::path, "path"},
+    {&asgi_names::links, "links"},
+    {&asgi_names::http_request, "http.request"},
+    {&asgi_names::http_disconnect, "http.disconnect"},
+    {&asgi_names::response_start, "http.response.start"},
+    {&asgi_names::response_body, "http.response.body"},
+    {&asgi_names::response_trailers, "http.response.trailers"},
+    {&asgi_names::response_pathsend, "http.response.pathsend"},
+    {&asgi_names::early_hint, "http.response.early_hint"},
+    {&asgi_names::future_set_result, "set_result"},
+    {&asgi_names::done, "done"},
+    {&asgi_names::create_future, "create_future"},
+    {&asgi_names::add_done_callback, "add_done_callback"},
+    {&asgi_names::exception, "exception"},
+    {&asgi_names::websocket_connect, "websocket.connect"},
+    {&asgi_names::websocket_receive, "websocket.receive"},
+    {&asgi_names::websocket_disconnect, "websocket.disconnect"},
+    {&asgi_names::websocket_accept, "websocket.accept"},
+    {&asgi_names::websocket_send, "websocket.send"},
+    {&asgi_names::websocket_close, "websocket.close"},
+    {&asgi_names::websocket_response_start, "websocket.http.response.start"},
+    {&asgi_names::websocket_response_body, "websocket.http.response.body"},
+    {&asgi_names::text, "text"},
+    {&asgi_names::bytes, "bytes"},
+    {&asgi_names::code, "code"},
+    {&asgi_names::reason, "reason"},
+    {&asgi_names::subprotocol, "subprotocol"},
+};
+
+}  // namespace
+
 bool asgi_names::make() {
-    const std::array<std::pair<PyObject**, const char*>, 35> all = {{
-        {&type, "type"},
-        {&status, "status"},
-        {&headers, "headers"},
-        {&body, "body"},
-        {&more_body, "more_body"},
-        {&trailers, "trailers"},
-        {&more_trailers, "more_trailers"},
-        {&path, "path"},
-        {&links, "links"},
-        {&http_request, "http.request"},
-        {&http_disconnect, "http.disconnect"},
-        {&response_start, "http.response.start"},
-        {&response_body, "http.response.body"},
-        {&response_trailers, "http.response.trailers"},
-        {&response_pathsend, "http.response.pathsend"},
-        {&early_hint, "http.response.early_hint"},
-        {&future_set_result, "set_result"},
-        {&done, "done"},
-        {&create_future, "create_future"},
-        {&add_done_callback, "add_done_callback"},
-        {&exception, "exception"},
-        {&loop, "loop"},
-        {&websocket_connect, "websocket.connect"},
-        {&websocket_receive, "websocket.receive"},
-        {&websocket_disconnect, "websocket.disconnect"},
-        {&websocket_accept, "websocket.accept"},
-        {&websocket_send, "websocket.send"},
-        {&websocket_close, "websocket.close"},
-        {&websocket_response_start, "websocket.http.response.start"},
-        {&websocket_response_body, "websocket.http.response.body"},
-        {&text, "text"},
-        {&bytes, "bytes"},
-        {&code, "code"},
-        {&reason, "reason"},
-        {&subprotocol, "subprotocol"},
-    }};
-    for (const auto& [slot, text] : all) {
-        *slot = PyUnicode_InternFromString(text);
-        if (*slot == nullptr) return false;
+    for (const name& each : all_names) {
+        this->*each.slot = PyUnicode_InternFromString(each.text);
+        if (this->*each.slot == nullptr) return false;
     }
     task_keywords = Py_BuildValue("(ss)", "loop", "eager_start");
     empty_bytes = PyBytes_FromStringAndSize("", 0);
     return task_keywords != nullptr && empty_bytes != nullptr;
 }
 
-void asgi_names::clear() {
-    for (PyObject** each : {&type,
-                            &status,
-                            &headers,
-                            &body,
-                            &more_body,
-                            &trailers,
-                            &more_trailers,
-                            &path,
-                            &links,
-                            &http_request,
-                            &http_disconnect,
-                            &response_start,
-                            &response_body,
-                            &response_trailers,
-                            &response_pathsend,
-                            &early_hint,
-                            &future_set_result,
-                            &done,
-                            &create_future,
-                            &add_done_callback,
-                            &exception,
-                            &loop,
-                            &task_keywords,
-                            &empty_bytes}) {
-        Py_CLEAR(*each);
-    }
+asgi_names::~asgi_names() {
+    for (const name& each : all_names) Py_XDECREF(this->*each.slot);
+    Py_XDECREF(task_keywords);
+    Py_XDECREF(empty_bytes);
 }
 
 namespace {
@@ -161,16 +147,8 @@ asgi_application::asgi_application(PyObject* worker, PyObject* collector,
 }
 
 asgi_application::~asgi_application() {
-    for (asgi_request* each = requests; each != nullptr; each = each->next) {
-        each->home = nullptr;
-        each->exchange = nullptr;
-    }
-    for (asgi_websocket* each = websockets; each != nullptr; each = each->next) {
-        each->home = nullptr;
-        each->exchange = nullptr;
-    }
+    disband_list(clients);
     scope_.clear();
-    names_.clear();
     for (PyObject* each :
          {worker_, application_, loop_, task_type_, ready_, scheduled_, watched_, module_, nothing_,
           kept_, turn_function_, reinterpret_cast<PyObject*>(request_type_),
@@ -253,17 +231,7 @@ bool asgi_application::handle_upgrade(const http::request& view, http::response&
         http::websocket_handshake::parse(view, websocket_settings_.protocol.deflate);
     if (asked.what() == http::websocket_handshake::kind::none) return false;
     if (asked.what() == http::websocket_handshake::kind::refused) {
-        response.status(asked.status());
-        const std::string fields = asked.refusal_fields();
-        for (std::size_t at = 0; at < fields.size();) {
-            const std::size_t colon = fields.find(':', at);
-            const std::size_t end = fields.find("\r\n", at);
-            if (fields.compare(at, colon - at, "Connection") != 0) {
-                response.header(fields.substr(at, colon - at),
-                                fields.substr(colon + 1, end - colon - 1));
-            }
-            at = end + 2;
-        }
+        asked.refuse(response);
         return true;
     }
     asgi_websocket* websocket = new_asgi_websocket(websocket_type_, *this, asked);
@@ -298,7 +266,7 @@ void asgi_application::run(Kind* request) {
     }
     if (!see_end(request, task)) {
         request->task = Py_NewRef(task);
-        PyObject* done = done_of(request);
+        PyObject* done = PyCFunction_New(&Kind::done_method, reinterpret_cast<PyObject*>(request));
         PyObject* added = done == nullptr
                               ? nullptr
                               : PyObject_CallMethodOneArg(task, names_.add_done_callback, done);
@@ -318,8 +286,9 @@ void asgi_application::run(Kind* request) {
 // A new reference to a task that is done, or is suspended.
 template <class Kind>
 PyObject* asgi_application::start_task(Kind* request) {
-    PyObject* receive = receive_of(request);
-    PyObject* send = receive == nullptr ? nullptr : send_of(request);
+    auto* self = reinterpret_cast<PyObject*>(request);
+    PyObject* receive = PyCFunction_New(&Kind::receive_method, self);
+    PyObject* send = receive == nullptr ? nullptr : PyCFunction_New(&Kind::send_method, self);
     PyObject* coroutine = nullptr;
     if (send != nullptr) {
         PyObject* arguments[] = {nullptr, request->scope, receive, send};

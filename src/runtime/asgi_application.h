@@ -22,11 +22,11 @@ struct asgi_request;
 // Names of messages and their fields, and what else is made once per worker.
 struct asgi_names {
     bool make();
-    void clear();
+    ~asgi_names();
     PyObject *type, *status, *headers, *body, *more_body, *trailers, *more_trailers, *path, *links;
     PyObject *http_request, *http_disconnect;
     PyObject *response_start, *response_body, *response_trailers, *response_pathsend, *early_hint;
-    PyObject *loop, *task_keywords;
+    PyObject* task_keywords;
     PyObject *future_set_result, *done, *create_future, *add_done_callback, *exception;
     PyObject* empty_bytes;
     PyObject *websocket_connect, *websocket_receive, *websocket_disconnect;
@@ -71,9 +71,7 @@ class asgi_application final : public worker_application {
     http::websocket_kit& kit() { return kit_; }
     http::byte_buffer& websocket_output() { return websocket_output_; }  // empty between calls
 
-    // All that live, so that none outlives this unknowingly.
-    asgi_request* requests = nullptr;
-    asgi_websocket* websockets = nullptr;
+    asgi_client* clients = nullptr;  // all that live
 
  private:
     template <class Kind>

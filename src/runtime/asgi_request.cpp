@@ -28,10 +28,6 @@ asgi_request* cast(PyObject* self) {
     return reinterpret_cast<asgi_request*>(self);
 }
 
-PyObject* object(asgi_request* self) {
-    return reinterpret_cast<PyObject*>(self);
-}
-
 ref disconnect_message(asgi_application& home) {
     ref message = checked(PyDict_New());
     checked(PyDict_SetItem(message.get(), home.names().type, home.names().http_disconnect));
@@ -284,49 +280,27 @@ PyObject* send(PyObject* object, PyObject* message) {
         const asgi_names& names = asgi_home(self->home).names();
         PyObject* type = type_of_message(*self->home, message);
         if (self->gone) refuse_gone();
-        const auto is = [&](PyObject* name) {
-            return type == name || PyUnicode_Equal(type, name) == 1;
-        };
-        if (is(names.response_start)) {
+        if (is_name(type, names.response_start)) {
             start(self, message);
             return Py_NewRef(self->home->nothing());
         }
-        if (is(names.response_body)) return send_body(self, message);
-        if (is(names.response_trailers)) return send_trailers(self, message);
-        if (is(names.response_pathsend)) return send_path(self, message);
-        if (is(names.early_hint)) return send_hint(self, message);
+        if (is_name(type, names.response_body)) return send_body(self, message);
+        if (is_name(type, names.response_trailers)) return send_trailers(self, message);
+        if (is_name(type, names.response_pathsend)) return send_path(self, message);
+        if (is_name(type, names.early_hint)) return send_hint(self, message);
         PyErr_Format(PyExc_RuntimeError, "ASGI: %R can't be sent to an HTTP request", type);
         throw python_error();
     });
 }
 
-// The task of one that was held has ended.
-PyObject* done(PyObject* object, PyObject* task) {
-    asgi_request* self = cast(object);
-    if (self->home != nullptr) self->home->see_end(self, task);
-    Py_CLEAR(self->task);
-    Py_DECREF(object);  // see asgi_application::run(); the callable has another reference
-    return Py_NewRef(Py_None);
-}
-
 int traverse(PyObject* object, visitproc visit, void* arg) {
-    asgi_request* self = cast(object);
-    Py_VISIT(Py_TYPE(object));
-    Py_VISIT(self->scope);
-    Py_VISIT(self->task);
-    Py_VISIT(self->receiver);
-    Py_VISIT(self->sender);
-    Py_VISIT(self->headers);
-    return 0;
+    Py_VISIT(cast(object)->headers);
+    return visit_client(cast(object), visit, arg);
 }
 
 int clear(PyObject* object) {
-    asgi_request* self = cast(object);
-    Py_CLEAR(self->scope);
-    Py_CLEAR(self->task);
-    Py_CLEAR(self->receiver);
-    Py_CLEAR(self->sender);
-    Py_CLEAR(self->headers);
+    Py_CLEAR(cast(object)->headers);
+    clear_client(cast(object));
     return 0;
 }
 
@@ -334,21 +308,12 @@ void deallocate(PyObject* object) {
     asgi_request* self = cast(object);
     PyTypeObject* type = Py_TYPE(object);
     PyObject_GC_UnTrack(object);
-    // Nobody can answer it any more.
-    if (self->exchange != nullptr) std::exchange(self->exchange, nullptr)->abort();
-    if (self->home != nullptr) {
-        (self->previous != nullptr ? self->previous->next : self->home->requests) = self->next;
-        if (self->next != nullptr) self->next->previous = self->previous;
-    }
+    leave_list(self);
     (void)clear(object);
     self->listener.~ear();
     PyObject_GC_Del(object);
     Py_DECREF(type);
 }
-
-PyMethodDef receive_method = {"receive", receive, METH_NOARGS, "The next message from the client."};
-PyMethodDef send_method = {"send", send, METH_O, "A message to the client."};
-PyMethodDef done_method = {"done", done, METH_O, nullptr};
 
 PyType_Slot slots[] = {
     {Py_tp_doc, const_cast<char*>("A request of an ASGI application.")},
@@ -368,6 +333,11 @@ PyType_Spec spec = {
 };
 
 }  // namespace
+
+PyMethodDef asgi_request::receive_method = {"receive", receive, METH_NOARGS,
+                                            "The next message from the client."};
+PyMethodDef asgi_request::send_method = {"send", send, METH_O, "A message to the client."};
+PyMethodDef asgi_request::done_method = {"done", client_done<asgi_request>, METH_O, nullptr};
 
 void asgi_request::ear::on_input() {
     if (request->receiver == nullptr || request->body_given) return;
@@ -444,24 +414,9 @@ asgi_request* new_asgi_request(PyTypeObject* type, asgi_application& home) {
     new (&self->listener) asgi_request::ear;
     self->listener.request = self;
     self->declared = -1;
-    self->home = &home;
-    self->next = home.requests;
-    if (self->next != nullptr) self->next->previous = self;
-    home.requests = self;
+    enter_list(self, home);
     PyObject_GC_Track(self);
     return self;
-}
-
-PyObject* receive_of(asgi_request* request) {
-    return PyCFunction_New(&receive_method, object(request));
-}
-
-PyObject* send_of(asgi_request* request) {
-    return PyCFunction_New(&send_method, object(request));
-}
-
-PyObject* done_of(asgi_request* request) {
-    return PyCFunction_New(&done_method, object(request));
 }
 
 }  // namespace allcores::runtime

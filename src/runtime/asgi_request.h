@@ -12,12 +12,11 @@
 #include "http/exchange.h"
 #include "http/request.h"
 #include "http/response.h"
+#include "runtime/asgi_client.h"
 
 namespace allcores::runtime {
 
-class asgi_application;
-
-struct asgi_request {
+struct asgi_request : asgi_client {
     // What the worker says about it. A part of the object, because that has no base but PyObject.
     struct ear final : http::exchange::listener {
         asgi_request* request = nullptr;
@@ -26,17 +25,12 @@ struct asgi_request {
         void on_gone() override;
     };
 
-    PyObject_HEAD asgi_application* home;  // null: the worker has ended
-    asgi_request *previous, *next;         // among home's
-    const http::request* view;             // while handle() runs
-    http::response* response;              // the same, until it is held
-    http::exchange* exchange;              // while it is held and not done
+    static PyMethodDef receive_method, send_method, done_method;
+
+    const http::request* view;  // while handle() runs
+    http::response* response;   // the same, until it is held
     ear listener;
-    PyObject* scope;
-    PyObject* task;
-    PyObject* receiver;  // the future that receive() waits for
-    PyObject* sender;    // the same of send()
-    PyObject* headers;   // of the response, until they are sent
+    PyObject* headers;  // of the response, until they are sent
     std::int64_t declared;
     std::int64_t sent;
     int status;
@@ -58,10 +52,5 @@ struct asgi_request {
 PyTypeObject* make_asgi_request_type(PyObject* module);
 // A new reference; null with an exception set.
 asgi_request* new_asgi_request(PyTypeObject* type, asgi_application& home);
-// The callables that the application gets.
-PyObject* receive_of(asgi_request* request);
-PyObject* send_of(asgi_request* request);
-// What a task calls when it is done.
-PyObject* done_of(asgi_request* request);
 
 }  // namespace allcores::runtime

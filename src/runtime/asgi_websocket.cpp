@@ -26,14 +26,18 @@ asgi_websocket* cast(PyObject* self) {
     return reinterpret_cast<asgi_websocket*>(self);
 }
 
-PyObject* object(asgi_websocket* self) {
-    return reinterpret_cast<PyObject*>(self);
-}
-
 ref simple_message(PyObject* key, PyObject* type) {
     ref message = checked(PyDict_New());
     checked(PyDict_SetItem(message.get(), key, type));
     return message;
+}
+
+void drop_queue(asgi_websocket* self) {
+    while (!self->cpp->queue.empty()) {
+        PyObject* message = self->cpp->queue.back();
+        self->cpp->queue.pop_back();
+        Py_DECREF(message);
+    }
 }
 
 // For receive(), now or later.
@@ -115,7 +119,7 @@ bool start_closing(asgi_websocket* self, std::uint16_t code, std::string_view re
     self->closed = true;
     if (flush(self, out) == exchange::output::gone) return true;
     self->exchange->expect_within(self->home->websockets_settings().close_timeout_ms);
-    self->cpp->queue.clear();
+    drop_queue(self);
     pump(self);
     return true;
 }
@@ -130,7 +134,14 @@ PyObject* receive(PyObject* object, PyObject*) {
             return ready_awaitable(
                 type, simple_message(home.names().type, home.names().websocket_connect).release());
         }
-        if (self->cpp->queue.empty() && self->accepted && !self->disconnect_given) pump(self);
+        if (self->cpp->queue.empty() && !self->disconnect_given) {
+            if (self->accepted) {
+                pump(self);
+            } else if (self->exchange != nullptr &&
+                       self->exchange->pull_end() == exchange::input::gone) {
+                lose(self);
+            }
+        }
         if (!self->cpp->queue.empty()) {
             PyObject* message = self->cpp->queue.front();
             self->cpp->queue.pop_front();
@@ -138,13 +149,6 @@ PyObject* receive(PyObject* object, PyObject*) {
         }
         if (self->disconnect_given) {
             refuse(PyExc_RuntimeError, "ASGI: receive() after websocket.disconnect");
-        }
-        if (!self->accepted && self->exchange != nullptr &&
-            self->exchange->pull_end() == exchange::input::gone) {
-            lose(self);
-            PyObject* message = self->cpp->queue.front();
-            self->cpp->queue.pop_front();
-            return ready_awaitable(type, message);
         }
         return wait_for(home, self->receiver);
     });
@@ -325,38 +329,15 @@ PyObject* send(PyObject* object, PyObject* message) {
     });
 }
 
-PyObject* done(PyObject* object, PyObject* task) {
-    asgi_websocket* self = cast(object);
-    if (self->home != nullptr) self->home->see_end(self, task);
-    Py_CLEAR(self->task);
-    Py_DECREF(object);  // see asgi_application::run(); the callable has another reference
-    return Py_NewRef(Py_None);
-}
-
 int traverse(PyObject* object, visitproc visit, void* arg) {
     asgi_websocket* self = cast(object);
-    Py_VISIT(Py_TYPE(object));
-    Py_VISIT(self->scope);
-    Py_VISIT(self->task);
-    Py_VISIT(self->receiver);
-    Py_VISIT(self->sender);
-    Py_VISIT(self->headers);
     for (PyObject* each : self->cpp->queue) Py_VISIT(each);
-    return 0;
+    return visit_client(self, visit, arg);
 }
 
 int clear(PyObject* object) {
-    asgi_websocket* self = cast(object);
-    Py_CLEAR(self->scope);
-    Py_CLEAR(self->task);
-    Py_CLEAR(self->receiver);
-    Py_CLEAR(self->sender);
-    Py_CLEAR(self->headers);
-    while (!self->cpp->queue.empty()) {
-        PyObject* message = self->cpp->queue.back();
-        self->cpp->queue.pop_back();
-        Py_DECREF(message);
-    }
+    clear_client(cast(object));
+    drop_queue(cast(object));
     return 0;
 }
 
@@ -364,20 +345,12 @@ void deallocate(PyObject* object) {
     asgi_websocket* self = cast(object);
     PyTypeObject* type = Py_TYPE(object);
     PyObject_GC_UnTrack(object);
-    if (self->exchange != nullptr) std::exchange(self->exchange, nullptr)->abort();
-    if (self->home != nullptr) {
-        (self->previous != nullptr ? self->previous->next : self->home->websockets) = self->next;
-        if (self->next != nullptr) self->next->previous = self->previous;
-    }
+    leave_list(self);
     (void)clear(object);
     delete self->cpp;
     PyObject_GC_Del(object);
     Py_DECREF(type);
 }
-
-PyMethodDef receive_method = {"receive", receive, METH_NOARGS, "The next message from the client."};
-PyMethodDef send_method = {"send", send, METH_O, "A message to the client."};
-PyMethodDef done_method = {"done", done, METH_O, nullptr};
 
 PyType_Slot slots[] = {
     {Py_tp_doc, const_cast<char*>("A WebSocket of an ASGI application.")},
@@ -415,6 +388,11 @@ bool take_message(asgi_websocket* self, PyObject* key, PyObject* stolen_value) {
 }
 
 }  // namespace
+
+PyMethodDef asgi_websocket::receive_method = {"receive", receive, METH_NOARGS,
+                                              "The next message from the client."};
+PyMethodDef asgi_websocket::send_method = {"send", send, METH_O, "A message to the client."};
+PyMethodDef asgi_websocket::done_method = {"done", client_done<asgi_websocket>, METH_O, nullptr};
 
 void asgi_websocket::ear::on_input() {
     pump(self);
@@ -497,26 +475,11 @@ asgi_websocket* new_asgi_websocket(PyTypeObject* type, asgi_application& home,
                 sizeof(asgi_websocket) - sizeof(PyObject));
     self->cpp = new asgi_websocket::ear(handshake);
     self->cpp->self = self;
-    self->home = &home;
-    self->next = home.websockets;
-    if (self->next != nullptr) self->next->previous = self;
-    home.websockets = self;
+    enter_list(self, home);
     self->exchange = &home.port().hold();
     self->exchange->listen(self->cpp);
     PyObject_GC_Track(self);
     return self;
-}
-
-PyObject* receive_of(asgi_websocket* websocket) {
-    return PyCFunction_New(&receive_method, object(websocket));
-}
-
-PyObject* send_of(asgi_websocket* websocket) {
-    return PyCFunction_New(&send_method, object(websocket));
-}
-
-PyObject* done_of(asgi_websocket* websocket) {
-    return PyCFunction_New(&done_method, object(websocket));
 }
 
 }  // namespace allcores::runtime

@@ -12,10 +12,9 @@
 #include "http/exchange.h"
 #include "http/websocket.h"
 #include "http/websocket_handshake.h"
+#include "runtime/asgi_client.h"
 
 namespace allcores::runtime {
-
-class asgi_application;
 
 // Times in milliseconds; 0: never.
 struct websocket_settings {
@@ -26,7 +25,7 @@ struct websocket_settings {
     std::uint64_t close_timeout_ms = 10'000;
 };
 
-struct asgi_websocket {
+struct asgi_websocket : asgi_client {
     // The C++ part of the object.
     struct ear final : http::exchange::listener, http::websocket::sink {
         explicit ear(const http::websocket_handshake& asked) : handshake(asked) {}
@@ -43,19 +42,12 @@ struct asgi_websocket {
         asgi_websocket* self = nullptr;
         http::websocket_handshake handshake;
         std::unique_ptr<http::websocket> protocol;  // from the accept on
-        std::deque<PyObject*> queue;                // messages for receive()
+        std::deque<PyObject*> queue;                // messages for receive(), owned
     };
 
-    PyObject_HEAD asgi_application* home;  // null: the worker has ended
-    asgi_websocket *previous, *next;       // among home's
-    http::exchange* exchange;
+    static PyMethodDef receive_method, send_method, done_method;
+
     ear* cpp;
-    PyObject* scope;
-    PyObject* task;
-    PyObject* receiver;
-    PyObject* sender;
-    PyObject* headers;  // of a response that refuses it
-    int status;
     bool connect_given;  // receive() has said websocket.connect
     bool accepted;
     bool refused;  // it is answered with a response
@@ -73,8 +65,5 @@ PyTypeObject* make_asgi_websocket_type(PyObject* module);
 // A new reference; null with an exception set.
 asgi_websocket* new_asgi_websocket(PyTypeObject* type, asgi_application& home,
                                    const http::websocket_handshake& handshake);
-PyObject* receive_of(asgi_websocket* websocket);
-PyObject* send_of(asgi_websocket* websocket);
-PyObject* done_of(asgi_websocket* websocket);
 
 }  // namespace allcores::runtime

@@ -90,21 +90,18 @@ double serving::seconds_since_start() const {
     return std::chrono::duration<double>(clock::now() - started_).count();
 }
 
-std::shared_ptr<interpreter::interpreter> serving::make_interpreter() {
-    static std::atomic<unsigned> made{0};  // for their names only
+std::shared_ptr<interpreter::interpreter> serving::make_interpreter(unsigned number) {
     return interpreter::interpreter::create(
-        {.name = "worker-" + std::to_string(made.fetch_add(1, std::memory_order_relaxed)),
-         .inherited = inherited_});
+        {.name = "worker-" + std::to_string(number), .inherited = inherited_});
 }
 
 void serving::start(const std::string& inherited) {
     inherited_ = inherited;
     std::vector<std::shared_ptr<interpreter::interpreter>> made(workers_);
     try {
-        in_parallel(made.size(), [&](std::size_t i) {
-            made[i] = interpreter::interpreter::create(
-                {.name = "worker-" + std::to_string(i), .inherited = inherited_});
-        });
+        in_parallel(made.size(),
+                    [&](std::size_t i) { made[i] = make_interpreter(static_cast<unsigned>(i)); });
+        made_ = workers_;
     } catch (...) {
         for (const auto& each : made) {
             if (each) each->destroy(std::chrono::milliseconds(0));
@@ -147,6 +144,9 @@ void serving::clear(unsigned index) {
         all.by_interpreter.erase(own.interpreter_id);
     }
     own = place{};
+    for (place& each : places_) {
+        if (each.replaces == index) each.replaces = nobody;
+    }
 }
 
 unsigned serving::count(phase at) const {

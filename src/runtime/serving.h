@@ -107,14 +107,13 @@ class serving : public std::enable_shared_from_this<serving> {
         unsigned generation = 0;
         bool is_first = false;              // its failure to load is the server's
         unsigned replaces = nobody;         // whom it takes over from
-        bool is_replaced = false;           // another loads in order to take over
         std::uint64_t requests_before = 0;  // that the place had served before
         std::uint64_t requests_most = 0;    // 0: no limit
         clock::time_point deadline{};       // of the retiring
         std::unique_ptr<data::remote_error> error;
     };
 
-    std::shared_ptr<interpreter::interpreter> make_interpreter();
+    std::shared_ptr<interpreter::interpreter> make_interpreter(unsigned number);
     // With mutex_ held.
     void settle(unsigned index, std::shared_ptr<interpreter::interpreter> home, unsigned replaces);
     void begin_next();
@@ -142,7 +141,8 @@ class serving : public std::enable_shared_from_this<serving> {
     void look_at_serving(unsigned index);
     void replace(unsigned index);
     void report_stuck(unsigned index, std::shared_ptr<interpreter::interpreter> home);
-    unsigned count_live() const;
+    unsigned count_live();
+    place* successor_of(unsigned index);
     void end_one(std::shared_ptr<interpreter::interpreter> home, milliseconds patience,
                  unsigned lost_place);
     void log(http::log_level level, const std::string& text) const;
@@ -163,6 +163,7 @@ class serving : public std::enable_shared_from_this<serving> {
         std::jthread thread;
     };
     std::vector<end_of_one> ends_;
+    unsigned made_ = 0;               // interpreters, for their names; the controlling thread's
     clock::time_point not_before_{};  // the next try to replace, after one that failed
 
     std::mutex mutex_;  // guards what follows

@@ -56,11 +56,20 @@ void serving::supervise() {
 }
 
 // With mutex_ held: the workers that serve or will, but for those that others take over from.
-unsigned serving::count_live() const {
-    return static_cast<unsigned>(std::ranges::count_if(places_, [](const place& each) {
-        return each.at == phase::waiting || each.at == phase::loading ||
-               (each.at == phase::serving && !each.is_replaced);
-    }));
+unsigned serving::count_live() {
+    unsigned live = 0;
+    for (unsigned i = 0; i < places_.size(); ++i) {
+        const phase at = places_[i].at;
+        const bool will_serve = at == phase::waiting || at == phase::loading;
+        if (will_serve || (at == phase::serving && successor_of(i) == nullptr)) ++live;
+    }
+    return live;
+}
+
+// With mutex_ held: who loads in order to take over from that one, or has loaded; null: nobody.
+serving::place* serving::successor_of(unsigned index) {
+    const auto found = std::ranges::find(places_, index, &place::replaces);
+    return found == places_.end() ? nullptr : &*found;
 }
 
 // On a thread of its own, since it may take as long as the interpreter likes.
@@ -110,7 +119,7 @@ void serving::look_at_restart() {
 void serving::begin_restart() {
     std::vector<std::shared_ptr<interpreter::interpreter>> made;
     try {
-        while (made.size() < workers_) made.push_back(make_interpreter());
+        while (made.size() < workers_) made.push_back(make_interpreter(made_++));
     } catch (const std::exception& error) {
         log(http::log_level::error, std::string("the restart failed: ") + error.what());
         for (const auto& each : made) each->destroy(milliseconds(0));
@@ -159,14 +168,13 @@ void serving::look_at_ended(unsigned index) {
     const bool is_stuck = own.at == phase::retiring;
     // One that returned without having been asked to has died of an error of its own, which was
     // printed.
-    const bool has_died =
-        own.at == phase::returned && own.deadline == clock::time_point{} && !own.is_replaced;
+    const bool has_died = own.at == phase::returned && own.deadline == clock::time_point{} &&
+                          successor_of(index) == nullptr;
     if (own.at == phase::failed) {
         if (own.error && own.generation == generation_ && count(phase::serving) > 0) {
             log(http::log_level::error, own.error->traceback + "allcores: a new worker can't load");
         }
         not_before_ = clock::now() + pause_after_failure;
-        if (own.replaces != nobody) places_[own.replaces].is_replaced = false;
     }
     std::shared_ptr<interpreter::interpreter> home = own.home;
     if (is_stuck) {
@@ -190,15 +198,9 @@ void serving::look_at_serving(unsigned index) {
     {
         const std::lock_guard lock(mutex_);
         const place& own = places_[index];
-        if (own.is_replaced) {
-            // Whoever takes over serves?
-            for (const place& each : places_) {
-                if (each.replaces == index && each.at == phase::serving) is_done = true;
-            }
-            if (is_done) {
-                for (place& each : places_) {
-                    if (each.replaces == index) each.replaces = nobody;
-                }
+        if (place* next = successor_of(index); next != nullptr) {
+            if (next->at == phase::serving) {
+                next->replaces = nobody;
                 retire(index, grace_);
             }
             return;
@@ -223,7 +225,7 @@ void serving::look_at_serving(unsigned index) {
 void serving::replace(unsigned index) {
     std::shared_ptr<interpreter::interpreter> home;
     try {
-        home = make_interpreter();
+        home = make_interpreter(made_++);
     } catch (const std::exception& error) {
         log(http::log_level::error, std::string("a worker can't be replaced: ") + error.what());
         not_before_ = clock::now() + pause_after_failure;
@@ -239,7 +241,6 @@ void serving::replace(unsigned index) {
     }
     const auto place_of_new = static_cast<unsigned>(empty - places_.begin());
     settle(place_of_new, std::move(home), index);
-    if (index != nobody) places_[index].is_replaced = true;
     begin_next();
 }
 

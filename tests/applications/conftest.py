@@ -12,7 +12,9 @@ for folder in (FOLDER, FOLDER.parent / "python", FOLDER.parents[1] / "examples" 
     sys.path.insert(0, str(folder))
 
 import browser  # noqa: E402
+import httpx  # noqa: E402
 from browser import Browser  # noqa: E402
+from servers import ServerProcess  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +24,10 @@ def chromium() -> Iterator[Browser]:
         pytest.skip(missing)
     with Browser() as opened:
         yield opened
+
+
+@pytest.fixture
+def client(server: ServerProcess) -> Iterator[httpx.Client]:
+    """A client of the module's server, which keeps cookies for a test."""
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=30) as client:
+        yield client

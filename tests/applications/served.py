@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 
+import httpx
 from servers import ServerProcess
+from websockets.sync.client import connect
 
 FOLDER = Path(__file__).resolve().parent
 FOLDERS = (FOLDER / "apps", FOLDER.parents[1] / "python")
@@ -134,3 +137,20 @@ def withstands(
     # A pool of an application's own connections may have grown: by fewer than there were clients.
     until("the connections are closed", lambda: descriptors(server) <= open_before + 12)
     assert not complaints(server), server.stderr()[-6000:]
+
+
+def check_uploads(client: httpx.Client) -> None:
+    """A file in a form and a body in chunks: the application says their size and hash."""
+    content = os.urandom(3 << 20)
+    expected = {"size": len(content), "hash": hashlib.sha256(content).hexdigest()}
+    assert client.post("/upload", files={"file": ("f", content)}).json() == expected
+    parts = (content[start : start + 100_000] for start in range(0, len(content), 100_000))
+    assert client.post("/raw", content=parts).json() == expected
+
+
+def check_echo(server: ServerProcess, messages: Iterable[str | bytes]) -> None:
+    """The WebSocket at /ws sends back what it gets."""
+    with connect(f"ws://{server.host}:{server.port}/ws", proxy=None) as client:
+        for message in messages:
+            client.send(message)
+            assert client.recv(timeout=30) == message

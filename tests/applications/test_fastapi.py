@@ -29,12 +29,6 @@ def server(request: pytest.FixtureRequest) -> Iterator[ServerProcess]:
     assert up.output().count("fastapi: down") == 3
 
 
-@pytest.fixture
-def client(server: ServerProcess) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, trust_env=False, timeout=30) as client:
-        yield client
-
-
 def test_models(client: httpx.Client) -> None:
     parts = [{"name": "ä", "weight": "0.5"}, {"name": "b"}]
     made = client.post("/orders", json={"number": 7, "colour": "blue", "parts": parts})

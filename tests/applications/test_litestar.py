@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from collections.abc import Iterator
 from http.client import HTTPConnection
 
 import httpx
 import pytest
-from served import served, until, withstands
+from served import check_echo, check_uploads, served, until, withstands
 from servers import ServerProcess
-from websockets.sync.client import connect
 
 
 @pytest.fixture(scope="module", params=["app", "checked"])
@@ -21,12 +18,6 @@ def server(request: pytest.FixtureRequest) -> Iterator[ServerProcess]:
         yield up
     assert up.output().count("litestar: up") == 2
     assert up.output().count("litestar: down") == 2
-
-
-@pytest.fixture
-def client(server: ServerProcess) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, trust_env=False, timeout=30) as client:
-        yield client
 
 
 def test_answers(client: httpx.Client, server: ServerProcess) -> None:
@@ -41,11 +32,7 @@ def test_answers(client: httpx.Client, server: ServerProcess) -> None:
 
 
 def test_uploads(client: httpx.Client) -> None:
-    content = os.urandom(3 << 20)
-    expected = {"size": len(content), "hash": hashlib.sha256(content).hexdigest()}
-    assert client.post("/upload", files={"file": ("f", content)}).json() == expected
-    parts = (content[start : start + 100_000] for start in range(0, len(content), 100_000))
-    assert client.post("/raw", content=parts).json() == expected
+    check_uploads(client)
 
 
 def test_streams_and_background(client: httpx.Client, server: ServerProcess) -> None:
@@ -56,10 +43,7 @@ def test_streams_and_background(client: httpx.Client, server: ServerProcess) -> 
 
 
 def test_websocket(server: ServerProcess) -> None:
-    with connect(f"ws://{server.host}:{server.port}/ws", proxy=None) as client:
-        for message in ("text", "ä" * 50_000):
-            client.send(message)
-            assert client.recv(timeout=30) == message
+    check_echo(server, ("text", "ä" * 50_000))
 
 
 def test_many_clients(server: ServerProcess) -> None:

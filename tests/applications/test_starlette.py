@@ -30,12 +30,6 @@ def server(
     assert up.output().count("starlette: down") == 3
 
 
-@pytest.fixture
-def client(server: ServerProcess) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, trust_env=False, timeout=30) as client:
-        yield client
-
-
 def test_middleware_and_lifespan_state(client: httpx.Client, server: ServerProcess) -> None:
     found = client.get("/?a=1")
     assert found.headers["x-middleware"] == "passed"

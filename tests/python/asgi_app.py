@@ -91,6 +91,14 @@ async def much(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body"})
 
 
+async def at_once(scope: Any, receive: Any, send: Any) -> None:
+    """Never suspends: the body is there when it is asked for, and the answer has no room."""
+    with open(bytes.fromhex(scope["query_string"].decode())) as pipe:
+        pipe.read()  # until the client has sent all
+    body, _ = await read(receive)
+    await answer(send, body * 8_000_000)
+
+
 async def duplex(scope: Any, receive: Any, send: Any) -> None:
     """Answers each part of the body before the next one comes."""
     await send({"type": "http.response.start", "status": 200})
@@ -301,6 +309,7 @@ PAGES = {
             stream,
             stream_at_once,
             much,
+            at_once,
             duplex,
             trailers,
             pathsend,

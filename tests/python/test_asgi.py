@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import socket
 import subprocess
@@ -145,16 +146,22 @@ def test_a_connection_goes_on_after_a_chunked_body(server: ServerProcess) -> Non
         connection.close()
 
 
-def test_long_answers_to_long_bodies_on_one_connection(server: ServerProcess) -> None:
-    """The client reads nothing before it has sent all: the answer has no room at first."""
-    body = bytes(range(256)) * 12_000
-    head = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
+def test_a_body_and_its_long_answer_within_one_step(server: ServerProcess, tmp_path: Path) -> None:
+    """The whole body is in the socket when the application reads it, and the client reads nothing
+    before the application has ended: the rest of the answer is sent without it.
+    """
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    target = f"/at_once?{os.fsencode(pipe).hex()}"
+    head = f"POST {target} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     with server.socket() as connection, connection.makefile("rb") as answers:
-        for _ in range(30):
-            connection.sendall(head + body)
+        for _ in range(2):  # the connection goes on
+            connection.sendall(head.encode())
+            with pipe.open("w"):  # the application is there
+                connection.sendall(b"3\r\nabc\r\n0\r\n\r\n")
             while answers.readline() != b"\r\n":
                 pass
-            assert answers.read(len(body)) == body
+            assert answers.read(24_000_000) == b"abc" * 8_000_000
 
 
 def test_a_short_body_comes_whole_a_long_one_in_parts(server: ServerProcess) -> None:

@@ -172,10 +172,7 @@ def test_a_client_that_does_not_read_ends_a_flood(own_server: ServerProcess) -> 
         other.send("not held up")
         assert other.recv(timeout=30) == "not held up"
     client.socket.close()
-    for _ in range(2000):
-        if "flood ended" in own_server.output():
-            break
-        own_server.get("/")
+    until(own_server, "flood ended")
     assert own_server.end() == 0
     assert "flood ended: ConnectionResetError" in own_server.output()
     assert "failed" not in own_server.stderr()
@@ -189,6 +186,36 @@ def test_what_nobody_receives_waits_with_the_client(own_server: ServerProcess) -
         assert own_server.get("/")[1] == b"http"
 
 
+HANDSHAKE = {
+    "Host": "x",
+    "Upgrade": "websocket",
+    "Connection": "Upgrade",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
+
+
+def handshake(path: str, fields: dict[str, str]) -> bytes:
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    return f"GET {path} HTTP/1.1\r\n{head}\r\n".encode()
+
+
+def until(server: ServerProcess, text: str) -> None:
+    for _ in range(2000):
+        if text in server.output():
+            return
+        server.get("/")
+    raise AssertionError(f"{text!r} was not said: {server.output()}{server.stderr()}")
+
+
+def test_a_client_that_goes_before_it_is_accepted(own_server: ServerProcess) -> None:
+    """Both that wait in receive() hear of it, and a third is told that there is no more."""
+    with own_server.socket() as connection:
+        connection.sendall(handshake("/never-accept", HANDSHAKE))
+        until(own_server, "waits")
+    until(own_server, "never accepted: [1006, 1006, 'ASGI: receive() after websocket.disconnect']")
+
+
 BAD_HANDSHAKES = [
     ("Sec-WebSocket-Version: 12", 426),
     ("Sec-WebSocket-Key: short", 400),
@@ -197,18 +224,9 @@ BAD_HANDSHAKES = [
 
 @pytest.mark.parametrize(("field", "status"), BAD_HANDSHAKES)
 def test_handshakes_that_are_wrong(server: ServerProcess, field: str, status: int) -> None:
-    fields = {
-        "Host": "x",
-        "Upgrade": "websocket",
-        "Connection": "Upgrade",
-        "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-    }
     name, _, value = field.partition(": ")
-    fields[name] = value
-    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
     with server.socket() as connection:
-        connection.sendall(f"GET /echo HTTP/1.1\r\n{head}\r\n".encode())
+        connection.sendall(handshake("/echo", {**HANDSHAKE, name: value}))
         received = connection.recv(65536)
     assert re.match(rb"HTTP/1.1 (\d+)", received)[1] == str(status).encode()  # type: ignore[index]
 

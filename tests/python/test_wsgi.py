@@ -9,7 +9,7 @@ from http.client import HTTPConnection, HTTPResponse
 
 import pytest
 from servers import ServerProcess, serving
-from wsgi_app import LARGE
+from wsgi_pages import LARGE
 
 
 @pytest.fixture(scope="module")

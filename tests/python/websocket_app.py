@@ -29,6 +29,16 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     assert (await receive()) == {"type": "websocket.connect"}
     if path == "/slow-accept":
         await asyncio.sleep(0.01)
+    if path == "/never-accept":
+        waiting = [asyncio.create_task(receive()) for _ in range(2)]
+        print("waits", flush=True)
+        messages = await asyncio.gather(*waiting)
+        try:
+            await receive()
+        except RuntimeError as error:
+            messages.append({"code": str(error)})
+        print("never accepted:", [each["code"] for each in messages], flush=True)
+        return
     if path == "/refuse":
         await send({"type": "websocket.close"})
         return

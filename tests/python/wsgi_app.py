@@ -1,39 +1,18 @@
 """The applications that the tests of WSGI serve in processes of their own, one for each path."""
 
-import gc
-import gzip
-import io
 import json
 import logging
-import os
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any
 from wsgiref.validate import validator
 
-Environ = dict[str, Any]
-StartResponse = Callable[..., Callable[[bytes], object]]
-Application = Callable[[Environ, StartResponse], Any]
+import wsgi_file_pages  # noqa: F401 (its pages)
+import wsgi_input_pages  # noqa: F401
+from wsgi_pages import LARGE, TEXT, Environ, StartResponse, applications, at, say
 
 logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(message)s")
-TEXT = [("Content-Type", "text/plain")]
-LARGE = bytes(range(256)) * 4096  # 1 MiB
-applications: dict[str, Application] = {}
-kept: list[Any] = []
-folder = Path(tempfile.gettempdir())
-
-
-def at(path: str) -> Callable[[Application], Application]:
-    """Serve this application at that path."""
-
-    def add(application: Application) -> Application:
-        applications[path] = application
-        return application
-
-    return add
 
 
 def app(environ: Environ, start_response: StartResponse) -> Any:
@@ -48,10 +27,6 @@ def app(environ: Environ, start_response: StartResponse) -> Any:
 
 
 validated = validator(app)
-
-
-def say(line: str) -> None:
-    sys.stderr.write(line + "\n")
 
 
 @at("/")
@@ -406,203 +381,6 @@ def write_on_another_thread(environ: Environ, start_response: StartResponse) -> 
     thread.start()
     thread.join()
     return [said[0].encode()]
-
-
-# Input
-
-
-@at("/echo")
-def echo(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    body = environ["wsgi.input"].read(-1)
-    start_response("200 OK", [*TEXT, ("X-Length", environ.get("CONTENT_LENGTH", "none"))])
-    return [body]
-
-
-@at("/read")
-def read(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    """What the calls of the query give, each as in Python, with `file` for the input."""
-    file = environ["wsgi.input"]
-    found = [
-        eval(call, {"file": file})
-        for call in bytes.fromhex(environ["QUERY_STRING"]).decode().split(";")
-    ]
-    start_response("200 OK", TEXT)
-    return [repr(found).encode()]
-
-
-@at("/count")
-def count(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    """The size of the body, read in parts of the query's size."""
-    step = int(environ["QUERY_STRING"])
-    sizes = [len(part) for part in iter(lambda: environ["wsgi.input"].read(step), b"")]
-    assert all(size == step for size in sizes[:-1])
-    start_response("200 OK", TEXT)
-    return [str(sum(sizes)).encode()]
-
-
-@at("/ignore")
-def ignore_body(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    start_response("403 Forbidden", TEXT)
-    return [b"no"]
-
-
-@at("/some")
-def read_some(environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
-    start_response("200 OK", TEXT)
-    yield environ["wsgi.input"].read(5)
-    yield b" is enough"
-
-
-@at("/upload-gone")
-def upload_gone(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    say("reads")
-    try:
-        environ["wsgi.input"].read()
-    except OSError as error:
-        say(f"read raised {type(error).__name__}: {error}")
-        try:
-            environ["wsgi.input"].readline()
-        except OSError:
-            say("and again")
-        raise
-    return []
-
-
-@at("/read-thread")
-def read_on_another_thread(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    said: list[str] = []
-
-    def work() -> None:
-        try:
-            said.append(repr(environ["wsgi.input"].read()))
-        except RuntimeError as error:
-            said.append(str(error))
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    start_response("200 OK", TEXT)
-    return [said[0].encode()]
-
-
-# What is kept
-
-
-@at("/keep")
-def keep(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    send = start_response("200 OK", TEXT)
-    environ["wsgi.input"].read(2)
-    kept[:] = [environ, start_response, send]
-    return [b"kept"]
-
-
-@at("/kept")
-def use_kept(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    before, start_before, send_before = kept
-    said = [before["PATH_INFO"]]
-    try:
-        said.append(repr(before["wsgi.input"].read()))
-    except OSError as error:
-        said.append(str(error))
-    for call in (lambda: start_before("200 OK", TEXT), lambda: send_before(b"x")):
-        try:
-            call()
-        except RuntimeError as error:
-            said.append(str(error))
-    start_response("200 OK", TEXT)
-    return ["\n".join(said).encode()]
-
-
-@at("/garbage")
-def garbage(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    """How many objects there are after a collection."""
-    gc.collect()
-    start_response("200 OK", TEXT)
-    return [str(len(gc.get_objects())).encode()]
-
-
-# Files
-
-
-def make_file(name: str, content: bytes) -> str:
-    path = str(folder / f"allcores-wsgi-{os.getpid()}-{threading.get_ident()}-{name}")
-    with open(path, "wb") as file:
-        file.write(content)
-    return path
-
-
-def zipped() -> Any:
-    path = make_file("zipped", gzip.compress(LARGE))
-    file = gzip.open(path)  # noqa: SIM115 (closed by the server)
-    os.unlink(path)
-    return file
-
-
-def plain(kind: Callable[..., Any] = open, position: int = 0) -> Any:
-    path = make_file("plain", LARGE)
-    file = kind(path, "rb" if kind is open else "r")
-    os.unlink(path)
-    file.read(position)
-    return file
-
-
-def closing() -> Any:
-    """As Django does it: whoever closes the file ends the response."""
-    file = plain()
-    close = file.close
-
-    def close_all() -> None:
-        say("the file was closed")
-        close()
-
-    file.close = close_all
-    return file
-
-
-def temporary() -> Any:
-    file = tempfile.NamedTemporaryFile()  # noqa: SIM115 (closed by the server)
-    file.write(LARGE)
-    file.seek(1000)
-    return file
-
-
-def pipe() -> Any:
-    reader, writer = os.pipe()
-    os.write(writer, b"through a pipe")
-    os.close(writer)
-    return open(reader, "rb")
-
-
-class Shouting:
-    """Reads otherwise than the file that it has."""
-
-    def __init__(self) -> None:
-        self.file = plain()
-        self.fileno = self.file.fileno
-
-    def read(self, size: int) -> bytes:
-        return bytes(reversed(self.file.read(size)))
-
-
-FILES: dict[str, Callable[[], Any]] = {
-    "plain": plain,
-    "raw": lambda: plain(io.FileIO),
-    "position": lambda: plain(position=1000),
-    "temporary": temporary,
-    "zipped": zipped,
-    "memory": lambda: io.BytesIO(LARGE),
-    "pipe": pipe,
-    "empty": lambda: io.BytesIO(),
-    "other": Shouting,
-    "closing": closing,
-}
-
-
-@at("/file")
-def file(environ: Environ, start_response: StartResponse) -> Any:
-    name, _, length = environ["QUERY_STRING"].partition("&")
-    start_response("200 OK", [*TEXT, ("Content-Length", length)] if length else TEXT)
-    return environ["wsgi.file_wrapper"](FILES[name](), 4096)
 
 
 # Others
