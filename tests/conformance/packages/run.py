@@ -1,6 +1,7 @@
 """Run one package's suite in this process: run.py SUITE RECORD, or run.py SUITE RECORD RECORD.
 
-With one record the main interpreter runs it, with two as many new interpreters do, at once.
+With one record the main interpreter runs it, with two as many new interpreters do, at once; what
+measures the whole process they run after that, one after the other, into RECORD.alone.
 """
 
 from __future__ import annotations
@@ -17,12 +18,21 @@ def in_interpreters(name: str, records: list[str]) -> None:
     import allcores
 
     barrier = threading.Barrier(len(records))
+    turn = threading.Lock()
 
     def one(record: str) -> object:
         interpreter = allcores.Interpreter()
         try:
             barrier.wait(60)
-            return interpreter.call(suites.run, name, record)
+            status = interpreter.call(suites.run, name, record, "together")
+            if not suites.SUITES[name].alone:
+                return status
+            barrier.wait(suites.SUITES[name].limit)
+            with turn:
+                return status, interpreter.call(suites.run, name, f"{record}.alone", "alone")
+        except BaseException:
+            barrier.abort()  # the other one need not wait
+            raise
         finally:
             assert interpreter.destroy(60), "an interpreter did not end"
 

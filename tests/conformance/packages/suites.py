@@ -32,6 +32,7 @@ class Suite:
     options: list[str] = field(default_factory=list)
     copies: dict[str, str] = field(default_factory=dict)  # from sources or site-packages to there
     tester: str = ""  # the package's own function that starts pytest, as numpy.test()
+    alone: list[str] = field(default_factory=list)  # of the tests, what measures the whole process
     limit: int = 3600  # seconds
 
 
@@ -42,7 +43,12 @@ def _pandas(folder: str) -> Suite:
 
 
 SUITES = {
-    "orjson": Suite("orjson", ["test"], copies={"orjson-*/test": "test"}),
+    "orjson": Suite(
+        "orjson",
+        ["test"],
+        copies={"orjson-*/test": "test"},
+        alone=["test/test_memory.py"],  # how the process's memory grows meanwhile
+    ),
     "msgpack": Suite("msgpack", ["test"], copies={"msgpack-*/test": "test"}),
     "lxml": Suite(
         "lxml",
@@ -75,12 +81,15 @@ def prepare(name: str, folder: pathlib.Path) -> None:
         shutil.copytree(found, folder / target, dirs_exist_ok=True)
 
 
-def run(name: str, record: str) -> int:
+def run(name: str, record: str, part: str = "all") -> int:
     """Run a suite in the interpreter that calls this; returns pytest's exit status.
 
+    `part` is "all", or "alone" for what must not run beside others, or "together" for the rest.
     Outcomes go to the file `record`, what pytest prints to one beside it.
     """
     suite = SUITES[name]
+    tests = suite.alone if part == "alone" else suite.tests
+    ignored = suite.alone if part == "together" else []
     arguments = [*OPTIONS, *suite.options, f"--record={record}", f"--basetemp={record}.tmp"]
     before = sys.stdout, sys.stderr
     with open(f"{record}.log", "w", buffering=1, errors="backslashreplace") as log:
@@ -90,6 +99,6 @@ def run(name: str, record: str) -> int:
                 return 0 if importlib.import_module(suite.tester).test(extra_argv=arguments) else 1
             import pytest
 
-            return int(pytest.main([*arguments, *suite.tests]))
+            return int(pytest.main([*arguments, *(f"--ignore={each}" for each in ignored), *tests]))
         finally:
             sys.stdout, sys.stderr = before

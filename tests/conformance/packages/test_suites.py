@@ -83,7 +83,9 @@ def last_line(record: str) -> str:
 
 def outcomes(record: pathlib.Path) -> differences.Outcomes:
     """What the recorder wrote of tests that ended."""
-    lines = [json.loads(line) for line in record.read_text().splitlines()]
+    parts = [record, record.with_name(f"{record.name}.alone")]
+    text = "".join(part.read_text() for part in parts if part.exists())
+    lines = [json.loads(line) for line in text.splitlines()]
     return {line[0]: (line[1], line[2]) for line in lines if len(line) == 3}
 
 
