@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import gc
 import json
 import statistics
@@ -16,6 +17,13 @@ from typing import Any
 import _report as report
 
 WAYS = ("allcores", "pickle 5", "marshal", "interpreters.Queue", "multiprocessing.Pipe")
+
+
+@dataclasses.dataclass
+class Row:
+    id: int
+    x: float
+    name: str
 
 
 def texts(*some: object) -> tuple[str, ...]:
@@ -45,6 +53,11 @@ CASES: dict[str, tuple[Callable[[], Any], int]] = {
     ),
     "16 MiB bytes, which the sender keeps": (lambda: b"x" * (16 << 20), 1),
     "10,000 instances of a class": (
+        lambda: [Row(i, i * 0.5, f"n {i}") for i in range(10_000)],
+        1,
+    ),
+    # What all ways leave to pickle.
+    "10,000 SimpleNamespace": (
         lambda: [types.SimpleNamespace(id=i, x=i * 0.5, name=f"n {i}") for i in range(10_000)],
         1,
     ),

@@ -176,6 +176,26 @@ def _settle_annotations(function: types.FunctionType) -> None:
         function.__annotations__ = text
 
 
+def _reduce_alias(alias: Any) -> Any:
+    """What `type X = ...` makes, which pickle knows by its name only."""
+    if _is_importable_alias(alias):
+        return alias.__name__
+    return make_alias, (alias.__name__, alias.__value__, alias.__type_params__)
+
+
+def _is_importable_alias(alias: Any) -> bool:
+    module = alias.__module__
+    if not isinstance(module, str) or not is_importable(module):
+        return False
+    return getattr(sys.modules.get(module), alias.__name__, None) is alias
+
+
+def make_alias(name: str, value: Any, parameters: tuple[Any, ...]) -> Any:
+    import _typing
+
+    return _typing.TypeAliasType(name, value, type_params=parameters)  # type: ignore[attr-defined]
+
+
 _by_value: Any = None
 
 
@@ -184,6 +204,7 @@ def by_value_pickler() -> Any:
     global _by_value
     if _by_value is not None:
         return _by_value
+    import _typing
     import copyreg
 
     import cloudpickle
@@ -193,14 +214,20 @@ def by_value_pickler() -> Any:
         raise TypeError(f"cannot pickle {type(obj).__name__!r} object")
 
     of_cloudpickle = dict(cloudpickle.Pickler._dispatch_table)
-    refused = {io.TextIOWrapper: refuse, memoryview: refuse}  # it makes something else of these
+    others = {io.TextIOWrapper: refuse, memoryview: refuse}  # it makes something else of these
+    others[_typing.TypeAliasType] = _reduce_alias  # type: ignore[attr-defined]
 
     class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+        # A Python function that is called for each object would take longer than all else: the
+        # table is a dict (not cloudpickle's ChainMap), and reduce_special is called for functions,
+        # classes, modules and exceptions only.
+
+        def __init__(self, file: Any, protocol: int, **options: Any) -> None:
+            # (Looked at when it is initialized.)
+            self.dispatch_table = copyreg.dispatch_table | of_cloudpickle | others
+            super().__init__(file, protocol, **options)
+
         def dump(self, obj: Any) -> None:
-            # A Python function that is called for each object would take longer than all else: the
-            # table is a dict (not cloudpickle's ChainMap), and reduce_special is called for
-            # functions, classes, modules and exceptions only.
-            self.dispatch_table = copyreg.dispatch_table | of_cloudpickle | refused
             self.reducer_override = _core._reducer(self.reduce_special)
             try:
                 super().dump(obj)

@@ -189,7 +189,7 @@ def _failure(obj: Any) -> Exception | None:
 
 
 def _path_to(wanted: Any, root: Any) -> str | None:
-    """Where in built-in containers an object is, as in "[0]['users']"."""
+    """Where in what the codec writes itself an object is, as in "[0]['users'].file"."""
     stack: list[tuple[Any, Any]] = [(root, None)]
     seen: set[int] = set()
     while stack:
@@ -204,7 +204,8 @@ def _path_to(wanted: Any, root: Any) -> str | None:
             return "".join(reversed(steps))
         if id(obj) not in seen:
             seen.add(id(obj))
-            stack += [(child, (way, step)) for step, child in reversed(_elements(obj))]
+            inside = _elements(obj) + _attributes(obj)
+            stack += [(child, (way, step)) for step, child in reversed(inside)]
     return None
 
 
@@ -221,6 +222,15 @@ def _elements(obj: Any) -> list[tuple[str, Any]]:
     return []
 
 
+def _attributes(obj: Any) -> list[tuple[str, Any]]:
+    attributes = getattr(obj, "__dict__", None)
+    if isinstance(obj, (type, types.ModuleType, types.FunctionType)) or not isinstance(
+        attributes, dict
+    ):
+        return []
+    return [(f".{name}", child) for name, child in attributes.items()]
+
+
 def _parts(obj: Any) -> list[tuple[str, Any]]:
     """What an object of any class is made of, as far as its class does not hide it."""
     if isinstance(obj, (type, types.ModuleType, types.FunctionType)):
@@ -231,9 +241,7 @@ def _parts(obj: Any) -> list[tuple[str, Any]]:
         found += [(".__cause__", obj.__cause__), (".__context__", obj.__context__)]
     if isinstance(obj, types.MethodType):
         found.append((".__self__", obj.__self__))
-    attributes = getattr(obj, "__dict__", None)
-    if isinstance(attributes, dict):
-        found += [(f".{name}", child) for name, child in attributes.items()]
+    found += _attributes(obj)
     for cls in type(obj).__mro__:
         slots = cls.__dict__.get("__slots__", ())
         for name in (slots,) if isinstance(slots, str) else tuple(slots):

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "data/handed_memory.h"
@@ -55,6 +56,8 @@ enum class tag : std::uint8_t {
     block,       // number (4): of body::blocks
     picklable,   // number (4): of the objects in body::pickled
     pointer,     // number (4): of body::pointers
+    shape,     // number (4): of body::classes, count (4), names (length (1), text); before a value
+    instance,  // number (4): of the shapes, attributes
 };
 
 struct table_head {
@@ -87,6 +90,16 @@ struct pointed {
     std::shared_ptr<void> state;
 };
 
+// Where a class can be imported from: at the top level of a module.
+struct class_place {
+    std::string module, name;
+};
+// The class of objects that the message has: at that place, or one of the objects in body::pickled.
+struct message_class {
+    class_place place;
+    Py_ssize_t picklable = -1;
+};
+
 struct message::body {
     memory::message_chunk* chunks = nullptr;  // null: `small_bytes` follow the body
     std::size_t bytes = 0;
@@ -97,6 +110,7 @@ struct message::body {
     bool runs_code = false;
     std::vector<handed_block> blocks;
     std::vector<pointed> pointers;
+    std::vector<message_class> classes;
     // Of what is pickled: the pickle, the buffers it has out of band, and what it refers to by
     // persistent ids (python/allcores/_sending.py).
     message pickled;

@@ -63,6 +63,9 @@ bool decoder::advance() {
                 number_ = static_cast<std::int64_t>(memo_.size());
                 memo_.push_back(nullptr);
                 continue;
+            case tag::shape:
+                take_shape();
+                continue;
             case tag::again:
                 made = Py_NewRef(memo_[take<std::uint32_t>()]);
                 break;
@@ -129,7 +132,8 @@ bool decoder::advance() {
             case tag::range:
             case tag::time:
             case tag::datetime:
-            case tag::timezone: {
+            case tag::timezone:
+            case tag::instance: {
                 here.next = slot + 1;
                 const std::size_t depth = frames_.size();
                 made = open_container(what);
@@ -205,6 +209,9 @@ void decoder::finish() {
         case sort::timezone:
             deliver(timezone(done.first[0], done.flag != 0 ? done.first[1] : nullptr));
             break;
+        case sort::instance:
+            finish_instance(done);
+            break;
     }
     release(done);
     frames_.pop_back();
@@ -243,6 +250,7 @@ PyObject* decoder::run(message::body& body) {
     body_ = &body;
     if (body.needs != 0) classes_ = &import_known(body.needs);
     if (body.pickled) unpickled_ = unpickle(std::move(body.pickled));
+    if (!body.classes.empty()) find_classes();
     memo_.reserve(body.marks);
     next_ = body.chunks != nullptr ? body.chunks->bytes() : body.small_bytes();
     PyObject* root = nullptr;
@@ -272,6 +280,8 @@ void decoder::reset() noexcept {
     kept_.clear();
     careful_.clear();
     unpickled_ = ref();
+    found_classes_.clear();
+    shapes_.clear();
     number_ = -1;
     body_ = nullptr;
     busy_ = false;

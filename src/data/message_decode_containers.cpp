@@ -79,6 +79,8 @@ PyObject* decoder::open_container(tag what) {
             return open_set(true);
         case tag::set_items:
             return open_set(false);
+        case tag::instance:
+            return open_instance();
         case tag::range:
             make_scratch(open(sort::range, nullptr, nullptr, 0), 3);
             return nullptr;

@@ -40,6 +40,12 @@ class decoder {
         time,
         datetime,
         timezone,
+        instance,
+    };
+    // Of objects of a class.
+    struct shape {
+        PyTypeObject* type;
+        std::vector<ref> names;
     };
 
     // A container whose elements are being made.
@@ -57,6 +63,7 @@ class decoder {
         std::uint8_t flag;  // whether it is frozen, has a name
         std::uint8_t fold;
         std::uint8_t data[10];  // time, datetime: CPython's bytes
+        std::uint32_t shape;    // instance
     };
 
     template <class Value>
@@ -99,6 +106,12 @@ class decoder {
     PyObject* timezone(PyObject* offset, PyObject* name);
     PyObject* utc();
 
+    // Of message_decode_instances.cpp.
+    void find_classes();
+    void take_shape();
+    PyObject* open_instance();
+    void finish_instance(frame& open);
+
     // Of message_pickle.cpp.
     ref unpickle(message pickled);
 
@@ -121,7 +134,9 @@ class decoder {
     std::vector<PyObject*> memo_;  // borrowed, from what is made; null: not made yet
     // If the message runs code: containers that the GC does not know yet, and keys.
     std::vector<ref> careful_, kept_;
-    ref unpickled_;             // a list
+    ref unpickled_;  // a list
+    std::vector<ref> found_classes_;
+    std::vector<shape> shapes_;
     std::int64_t number_ = -1;  // in the memo, of the value that follows
     bool busy_ = false;
 };

@@ -115,6 +115,11 @@ void encoder::reset() noexcept {
     kept_.clear();
     put_aside_ = ref();
     arrays_.clear();
+    classes_.clear();
+    last_class_ = 0;
+    class_count_ = 0;
+    shape_count_ = 0;
+    ran_python_ = false;
     take_back();
     taken_.clear();
     changes_.clear();
@@ -130,19 +135,45 @@ void encoder::reset() noexcept {
 
 message encoder::run(PyObject** root, bool owned, const char* place) {
     std::vector<ref> moves;
-    message made = write(root, owned, place, moves);
+    message made;
+    try {
+        made = write(root, owned, place, moves, way::written);
+    } catch (const mixed_graph& found) {
+        made = write_mixed(root, owned, place, moves, found.has_moves);
+    }
     let_go(moves);
     return made;
 }
 
-message encoder::write(PyObject** root, bool owned, const char* place, std::vector<ref>& moves) {
+// All in one pickle, which is slower, so that what is shared stays shared. What can't be pickled
+// whole (it is nested too deeply) goes in two parts, and what both have goes twice.
+message encoder::write_mixed(PyObject** root, bool owned, const char* place,
+                             std::vector<ref>& moves, bool has_moves) {
+    try {
+        if (!has_moves) return write(root, owned, place, moves, way::pickled_whole);
+    } catch (const python_error&) {
+        if (!PyErr_ExceptionMatches(PyExc_Exception)) throw;
+        PyErr_Clear();
+    }
+    return write(root, owned, place, moves, way::pickled_apart);
+}
+
+message encoder::write(PyObject** root, bool owned, const char* place, std::vector<ref>& moves,
+                       way how) {
     struct at_end {
         encoder& self;
         ~at_end() { self.reset(); }
     } cleared{*this};
     busy_ = true;
-    walk(root, owned);
-    commit(false);
+    way_ = how;
+    if (how == way::pickled_whole) {
+        put_aside(*root);
+    } else {
+        walk(root, owned);
+        commit(false);
+    }
+    std::vector<message_class> classes;
+    if (class_count_ != 0) name_classes(classes);
     if (put_aside_) pickle(*root, place);
     const std::size_t bytes = out_.bytes();
     const bool small = bytes <= message::most_small && out_.only_chunk() != nullptr;
@@ -162,6 +193,7 @@ message encoder::write(PyObject** root, bool owned, const char* place, std::vect
     made.body_->runs_code = runs_code_;
     made.body_->blocks.swap(blocks_);
     made.body_->pointers.swap(pointers_);
+    made.body_->classes.swap(classes);
     made.body_->pickled = std::move(pickled_);
     moves.swap(moves_);
     return made;

@@ -30,6 +30,7 @@ bool encoder::place_other(PyObject* object, bool owned) {
         open(&reinterpret_cast<range_object*>(object)->start, 3, false);
         return true;
     }
+    if (PyType_HasFeature(type, Py_TPFLAGS_INLINE_VALUES) && place_instance(object)) return true;
     if (const pointer_type* how = pointer_type_of(type)) {
         if (how == &moving) return place_moved(object);
         const auto number = static_cast<std::uint32_t>(pointers_.size());

@@ -1,8 +1,8 @@
 // What changes hands. While a message is written only notes are made of it. What nobody else refers
 // to (encode_last) is taken when the walk is over, before any Python code can run. What was moved
 // is taken, and left empty, when all of the message is written and nothing can fail any more: a
-// message that can't be sent leaves it as it was. If pickling has run Python code by then, which
-// may have changed what is inside of it, that is copied.
+// message that can't be sent leaves it as it was. If Python code has run by then, for a pickle,
+// which may have changed what is inside of it, that is copied.
 #include "data/message_encoder.h"
 // After CPython's internal headers:
 #include "data/foreign_memory.h"
@@ -76,7 +76,7 @@ void encoder::commit(bool of_moves) {
     // First all that may fail.
     for (change& each : changes_) {
         if (!is_due(each)) continue;
-        if (each.inside && put_aside_) each.take = false;
+        if (each.inside && ran_python_) each.take = false;
         handed_block& block = blocks_[each.block];
         if (each.take && block.kind == handed_block::sort::bytearray)
             each.take = can_take_bytearray(each.object);

@@ -34,7 +34,17 @@ class encoder {
         bool owned;          // nobody else refers to what they are in
     };
 
-    message write(PyObject** root, bool owned, const char* place, std::vector<ref>& moves);
+    // How instances go: by the codec; all of the root in one pickle; each in the pickle.
+    enum class way : std::uint8_t { written, pickled_whole, pickled_apart };
+
+    // Thrown where a pickle would have a second one of what the codec has written.
+    struct mixed_graph {
+        bool has_moves;  // which can't be pickled
+    };
+
+    message write(PyObject** root, bool owned, const char* place, std::vector<ref>& moves, way how);
+    message write_mixed(PyObject** root, bool owned, const char* place, std::vector<ref>& moves,
+                        bool has_moves);
     void walk(PyObject** root, bool owned);
     bool advance();
     void reset() noexcept;
@@ -54,6 +64,18 @@ class encoder {
     }
 
     void open(PyObject** items, std::size_t size, bool owned, PyObject** scratch = nullptr);
+
+    // Which attributes objects of a class have, in which order.
+    struct shape {
+        std::uint32_t number;
+        std::vector<PyObject*> names;
+    };
+    struct sent_class {
+        PyTypeObject* type;
+        bool is_plain;
+        std::int64_t number;  // in the message; -1: none of its objects is in it
+        std::vector<shape> shapes;
+    };
 
     // Memory that is to change hands.
     struct change {
@@ -106,9 +128,17 @@ class encoder {
     void put_array(PyObject* object, bool owned, bool moved = false, bool strict = false);
     void put_aside(PyObject* object);
 
+    // Of message_encode_instances.cpp.
+    bool place_instance(PyObject* object);
+    sent_class& class_of(PyTypeObject* type);
+    std::int64_t shape_of_names(sent_class& known, std::size_t count);
+    void name_classes(std::vector<message_class>& named);
+    bool has_written(PyObject* object) const;
+
     // Of message_pickle.cpp.
     void pickle(PyObject* root, const char* place);
     void take_arrays(PyObject* module);
+    static PyObject* persistent_id(PyObject* state, PyObject* object);
 
     message_writer out_;
     message_memo memo_;
@@ -122,9 +152,16 @@ class encoder {
     std::vector<change> changes_;
     std::vector<ref> moves_;
     std::size_t moved_depth_ = 0;  // frames_.size() of the outermost that was moved; 0: none
+    std::vector<sent_class> classes_;
+    std::vector<PyObject*> names_;  // of the object that is being written
+    std::size_t last_class_ = 0;
+    std::int64_t class_count_ = 0;
+    std::uint32_t shape_count_ = 0;
     message pickled_;
     std::uint32_t needs_ = 0;
-    bool runs_code_ = false;
+    bool runs_code_ = false;   // the receiver does
+    bool ran_python_ = false;  // this has
+    way way_ = way::written;
     bool busy_ = false;
 };
 

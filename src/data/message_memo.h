@@ -24,6 +24,15 @@ class message_memo {
         }
     }
 
+    bool has(const void* address) const {
+        if (entries_.empty()) return false;
+        for (std::size_t i = first(address);; i = (i + 1) & mask_) {
+            const entry& here = entries_[i];
+            if (here.generation != generation_) return false;
+            if (here.address == address) return true;
+        }
+    }
+
     std::uint32_t size() const { return used_; }
 
     // Forgets all; memory above a bound is given back.

@@ -2,7 +2,7 @@
 // (python/allcores/_sending.py). What a pickled object refers to that crosses in another way
 // (frozen data, what goes by pointer, large buffers) is left out of the pickle by a persistent id,
 // the index in a list, which is a message of its own inside this one, together with the pickle and
-// its buffers.
+// its buffers. If it refers to what the codec has written, too, all of the message is pickled.
 #include "data/message_decoder.h"
 #include "data/message_encoder.h"
 // After CPython's internal headers:
@@ -19,19 +19,44 @@ bool is_large(PyObject* object) {
     return false;
 }
 
-// The pickler's persistent_id, bound to the list.
-PyObject* persistent_id(PyObject* list, PyObject* object) {
-    return guarded([&]() -> PyObject* {
-        if (!has_other_way(object) && !is_large(object)) Py_RETURN_NONE;
-        checked(PyList_Append(list, object));
-        return PyLong_FromSsize_t(PyList_GET_SIZE(list) - 1);
-    });
+// What a pickler's persistent_id is bound to. A traceback may keep it for longer than the pickling.
+struct pickling {
+    ref left_out;                      // a list
+    const encoder* written = nullptr;  // null: what the codec has written does not matter
+    bool is_mixed = false;
+};
+
+constexpr const char* capsule_name = "allcores.pickling";
+
+void drop_pickling(PyObject* capsule) {
+    delete static_cast<pickling*>(PyCapsule_GetPointer(capsule, capsule_name));
 }
 
-// (CPython keeps the address; nothing in it changes.)
-PyMethodDef persistent_id_definition = {"persistent_id", persistent_id, METH_O, nullptr};
+// The commonest of what is neither left out nor written twice, at once: this is called for all.
+bool is_plain_atom(PyObject* object) {
+    PyTypeObject* type = Py_TYPE(object);
+    return object == Py_None || type == &PyLong_Type || type == &PyFloat_Type ||
+           type == &PyBool_Type;
+}
 
 }  // namespace
+
+PyObject* encoder::persistent_id(PyObject* state, PyObject* object) {
+    return guarded([&]() -> PyObject* {
+        if (is_plain_atom(object)) Py_RETURN_NONE;
+        auto& now = *static_cast<pickling*>(PyCapsule_GetPointer(state, capsule_name));
+        if (has_other_way(object) || is_large(object)) {
+            checked(PyList_Append(now.left_out.get(), object));
+            return PyLong_FromSsize_t(PyList_GET_SIZE(now.left_out.get()) - 1);
+        }
+        if (now.written != nullptr && now.written->has_written(object)) {
+            now.is_mixed = true;
+            PyErr_SetString(PyExc_RuntimeError, "allcores: it has been written already");
+            return nullptr;
+        }
+        Py_RETURN_NONE;
+    });
+}
 
 // NumPy arrays that nobody but the message has: their memory goes, and something that becomes an
 // array over that memory in the receiver is pickled instead.
@@ -67,13 +92,26 @@ void encoder::take_arrays(PyObject* module) {
 }
 
 void encoder::pickle(PyObject* root, const char* place) {
+    // (CPython keeps the address; nothing in it changes.)
+    static PyMethodDef definition = {"persistent_id", persistent_id, METH_O, nullptr};
+    ran_python_ = true;
     ref module = checked(PyImport_ImportModule("allcores._sending"));
     take_arrays(module.get());
     ref crossing = checked(PyList_New(0));
-    ref leave_out = checked(PyCFunction_New(&persistent_id_definition, crossing.get()));
+    auto made = std::make_unique<pickling>();
+    made->left_out = ref::borrow(crossing.get());
+    if (way_ == way::written) made->written = this;
+    ref capsule = checked(PyCapsule_New(made.get(), capsule_name, drop_pickling));
+    pickling& state = *made.release();
+    ref leave_out = checked(PyCFunction_New(&definition, capsule.get()));
     // A list: the pickle, its buffers.
     ref parts = ref::steal(
         PyObject_CallMethod(module.get(), "pack", "OO", put_aside_.get(), leave_out.get()));
+    state.written = nullptr;
+    if (state.is_mixed) {
+        PyErr_Clear();
+        throw mixed_graph{!moves_.empty()};
+    }
     if (!parts) {
         // It says where in the root the one that failed is.
         ref raised = ref::steal(PyErr_GetRaisedException());
@@ -84,6 +122,7 @@ void encoder::pickle(PyObject* root, const char* place) {
     }
     checked(PyList_Append(parts.get(), crossing.get()));
     leave_out = ref();
+    state.left_out = ref();
     crossing = ref();
     pickled_ = message::encode_last(std::move(parts), place);
 }

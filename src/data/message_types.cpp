@@ -46,7 +46,10 @@ table* make_table() {
     PyObject* found = PyDict_GetItemString(interpreter_dict, capsule_name);
     if (found != nullptr) return static_cast<table*>(PyCapsule_GetPointer(found, capsule_name));
     auto made = std::make_unique<table>();
-    constexpr const char* texts[] = {"typecode", "frombytes", "int", "is_safe", "_value_"};
+    constexpr const char* texts[] = {
+        "typecode",          "frombytes",        "int",          "is_safe",      "_value_",
+        "__reduce_ex__",     "__reduce__",       "__getstate__", "__setstate__", "__getnewargs__",
+        "__getnewargs_ex__", "__getattribute__", "__dict__",     "copyreg",      "dispatch_table"};
     static_assert(std::size(texts) == static_cast<std::size_t>(name::count));
     for (std::size_t i = 0; i < std::size(texts); i++)
         made->names[i] = checked(PyUnicode_InternFromString(texts[i]));

@@ -77,7 +77,24 @@ struct known_classes {
 const known_classes& import_known(std::uint32_t which);
 
 // Python strings that are looked up again and again.
-enum class name : std::uint8_t { typecode, frombytes, integer, is_safe, value, count };
+enum class name : std::uint8_t {
+    typecode,
+    frombytes,
+    integer,
+    is_safe,
+    value,
+    reduce_ex,
+    reduce,
+    get_state,
+    set_state,
+    get_new_arguments,
+    get_new_arguments_ex,
+    get_attribute,
+    dict,
+    copyreg,
+    dispatch_table,
+    count
+};
 PyObject* name_of(name which);
 
 }  // namespace allcores::data

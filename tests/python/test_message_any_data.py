@@ -109,16 +109,24 @@ def test_any_data_that_nobody_else_has(value):
     assert only == []
 
 
+@pytest.mark.parametrize("some", [built_in, data], ids=["built-in", "classes"])
 @settings(max_examples=50, deadline=None)
-@given(built_in, st.data())
-def test_any_data_with_cycles(value, more):
-    """Some of the mutable containers in it are put into others, or into themselves."""
+@given(more=st.data())
+def test_any_data_with_cycles(some, more):
+    """Some of the mutable things in it are put into others, or into themselves."""
+    value = more.draw(some)
     found, stack = [], [value]
     while stack:
         each = stack.pop()
         if isinstance(each, list):
             found.append(each)
             stack += each
+        elif isinstance(each, User):
+            found.append(each)
+            stack += [each.friends, each.extra]
+        elif isinstance(each, Slotted):
+            found.append(each)
+            stack += [each.left, each.right]
         elif isinstance(each, dict):
             found.append(each)
             stack += each.values()
@@ -129,6 +137,10 @@ def test_any_data_with_cycles(value, more):
         what = more.draw(st.sampled_from(found))
         if isinstance(into, list):
             into.append(what)
+        elif isinstance(into, User):
+            into.extra = what
+        elif isinstance(into, Slotted):
+            into.left = what
         else:
             into["cycle"] = what
     assert difference(_send_copy(value), value) == ""

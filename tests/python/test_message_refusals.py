@@ -79,13 +79,13 @@ def test_deep_inside():
     for _ in range(50_000):
         deep = [deep]
     refused(deep, "[0]" * 20 + "..." + "[0]" * 20, "lock")
-    user = User("u", 1)
+    pickled = Slotted("u", 1)
     for _ in range(100_000):
-        user = User("u", user)
+        pickled = Slotted("u", pickled)
     with pytest.raises(TypeError, match="nested too deeply"):
-        _send_copy(user)
-    while user.friends != 1:
-        user = user.friends
+        _send_copy(pickled)
+    while pickled.right != 1:
+        pickled = pickled.right
 
 
 def test_in_a_cycle():

@@ -1,0 +1,53 @@
+// Objects of plain classes: made empty, so that what is in them can refer to them, and given their
+// attributes when all of these are there. No __new__, __init__ or __setattr__ runs, as with pickle.
+#include "data/message_classes.h"
+#include "data/message_decoder.h"
+
+namespace allcores::data {
+
+// Before anything else is made, as importing runs Python code.
+void decoder::find_classes() {
+    for (const message_class& each : body_->classes) {
+        if (each.picklable < 0) {
+            found_classes_.push_back(class_at(each.place));
+            continue;
+        }
+        PyObject* found = PyList_GetItem(unpickled_.get(), each.picklable);
+        if (found == nullptr) throw python_error();
+        require_plain_class(found);
+        found_classes_.push_back(ref::borrow(found));
+    }
+}
+
+void decoder::take_shape() {
+    shape& made = shapes_.emplace_back();
+    made.type = reinterpret_cast<PyTypeObject*>(found_classes_.at(take<std::uint32_t>()).get());
+    const auto count = take<std::uint32_t>();
+    for (std::uint32_t i = 0; i < count; i++) {
+        const auto length = take<std::uint8_t>();
+        PyObject* name = PyUnicode_FromStringAndSize(take_bytes(length), length);
+        if (name == nullptr) throw python_error();
+        PyUnicode_InternInPlace(&name);
+        made.names.push_back(ref::steal(name));
+    }
+}
+
+PyObject* decoder::open_instance() {
+    const auto number = take<std::uint32_t>();
+    const shape& one = shapes_.at(number);
+    ref made = checked(one.type->tp_alloc(one.type, 0));
+    careful(made.get());
+    frame& opened = open(sort::instance, made.get(), nullptr, 0);
+    opened.shape = number;
+    if (!one.names.empty()) make_scratch(opened, one.names.size());
+    return made.release();
+}
+
+void decoder::finish_instance(frame& done) {
+    const shape& one = shapes_[done.shape];
+    PyObject** value = done.first;
+    for (const ref& name : one.names)
+        checked(PyObject_GenericSetAttr(done.made, name.get(), *value++));
+}
+
+}  // namespace allcores::data
