@@ -96,6 +96,8 @@ class exchange {
     friend class worker;
 
     bool drops_rest() const;
+    input told_gone();
+    output told(output result);
 
     http::worker& home_;
     http::connection& connection_;

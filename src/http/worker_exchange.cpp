@@ -47,7 +47,10 @@ bool worker::end_of_handle(const request& request) {
     exchange& held = *connection.exchange;
     held.in_handle_ = false;
     if (!held.finished_ && !held.gone_) return false;
-    if (held.gone_) broken_ = true;
+    if (held.gone_) {
+        tell_gone(held);
+        broken_ = true;
+    }
     if (held.drops_rest()) {
         connection.closing = connection.lingers = true;
     }
@@ -109,6 +112,7 @@ bool worker::resume_finished() {
 // The application is done with its request: the connection is like any other again.
 void worker::resume(connection& connection) {
     const bool gone = connection.exchange->gone_;
+    if (gone) tell_gone(*connection.exchange);
     const bool drops_rest = connection.exchange->drops_rest();
     std::erase(unsent_, &connection);
     release_held(connection);
@@ -116,7 +120,8 @@ void worker::resume(connection& connection) {
     if (drops_rest) {
         connection.closing = connection.lingers = true;
     }
-    progress_ = true;
+    // Whatever it waits for now, it does so anew: its time counts from here.
+    connection.waits_for = connection::waiting::nothing;
     if (connection.closing) {
         if (connection.unread) connection.lingers = true;
         connection.unread = 0;
@@ -150,7 +155,8 @@ void worker::unwatch(exchange& exchange) {
         connection.output ? net::reactor::interest::read_and_write : net::reactor::interest::read);
 }
 
-// Nothing more can be sent or received; whoever calls tells the application.
+// Nothing more can be sent or received. Whoever calls tells the application; where it could not, it
+// is told before the exchange ends.
 void worker::fail(exchange& exchange) {
     if (exchange.gone_) return;
     exchange.gone_ = true;
@@ -199,15 +205,27 @@ void worker::read_more(exchange& exchange) {
     }
 }
 
+// The application knows by this answer: its listener, which may go before the exchange does, is not
+// told once more.
+exchange::input exchange::told_gone() {
+    listener_ = nullptr;
+    return input::gone;
+}
+
+exchange::output exchange::told(output result) {
+    if (result == output::gone) listener_ = nullptr;
+    return result;
+}
+
 exchange::input exchange::pull() {
     wants_input_ = false;
-    if (gone_) return input::gone;
+    if (gone_) return told_gone();
     if (!unread().empty()) return input::some;
     if (ended_) return input::ended;
     if (!home_.parsing_) home_.read_more(*this);
     if (!unread().empty()) return input::some;
     if (ended_) return input::ended;
-    if (gone_) return input::gone;
+    if (gone_) return told_gone();
     wants_input_ = true;
     if (!raw_) home_.set_held_deadline(*this, home_.shared_.options.limits.body_timeout_ms);
     home_.watch(*this);
@@ -215,13 +233,13 @@ exchange::input exchange::pull() {
 }
 
 exchange::input exchange::pull_end() {
-    if (gone_) return input::gone;
+    if (gone_) return told_gone();
     wants_end_ = true;
     char next = 0;
     if (!home_.own_ ||
         (!watched_ && ::recv(connection_.socket.get(), &next, 1, MSG_DONTWAIT | MSG_PEEK) == 0)) {
         home_.fail(*this);
-        return input::gone;
+        return told_gone();
     }
     home_.watch(*this);
     return input::waiting;
@@ -286,7 +304,7 @@ bool worker::wait_ready(exchange& exchange, short what, std::uint64_t timeout_ms
 }
 
 exchange::output exchange::start(const response& head, std::int64_t length) {
-    if (gone_) return output::gone;
+    if (gone_) return told(output::gone);
     connection& own = connection_;
     const int status = head.status();
     bodiless_ = is_head_ || has_no_body(status);
@@ -321,18 +339,18 @@ exchange::output exchange::start(const response& head, std::int64_t length) {
 }
 
 exchange::output exchange::inform(int status, std::string_view fields) {
-    if (gone_) return output::gone;
+    if (gone_) return told(output::gone);
     if (http_1_0_ || started_) return output::done;
     out_.append("HTTP/1.1 " + std::to_string(status) + " ");
     out_.append(reason_phrase(status));
     out_.append("\r\n");
     out_.append(fields);
     out_.append("\r\n");
-    return home_.send_out(*this, {});
+    return told(home_.send_out(*this, {}));
 }
 
 exchange::output exchange::upgrade(std::string_view fields) {
-    if (gone_) return output::gone;
+    if (gone_) return told(output::gone);
     out_.append("HTTP/1.1 101 Switching Protocols\r\n");
     out_.append(fields);
     out_.append("\r\n");
@@ -341,7 +359,7 @@ exchange::output exchange::upgrade(std::string_view fields) {
     started_ = raw_ = true;
     ended_ = false;
     connection_.closing = true;
-    return home_.send_out(*this, {});
+    return told(home_.send_out(*this, {}));
 }
 
 void exchange::expect_within(std::uint64_t ms) {
@@ -349,18 +367,18 @@ void exchange::expect_within(std::uint64_t ms) {
 }
 
 exchange::output exchange::write(std::string_view bytes) {
-    if (gone_) return output::gone;
+    if (gone_) return told(output::gone);
     if (bodiless_ || bytes.empty()) return output::done;
     if (left_ >= 0) {
         bytes = bytes.substr(0, static_cast<std::size_t>(left_));
         left_ -= static_cast<std::int64_t>(bytes.size());
     }
     body_bytes_ += bytes.size();
-    return home_.frame(*this, bytes);
+    return told(home_.frame(*this, bytes));
 }
 
 exchange::output exchange::write_file(file_plan&& plan) {
-    if (gone_) return output::gone;
+    if (gone_) return told(output::gone);
     if (bodiless_) return output::done;
     std::uint64_t size = 0;
     for (const body_segment& each : plan.segments()) size += segment_length(each);
@@ -378,7 +396,7 @@ exchange::output exchange::write_file(file_plan&& plan) {
     out_.clear();
     own.output->add_file(std::move(plan));
     if (chunked_ && size) own.output->add_permanent("\r\n");
-    return home_.send_pending(*this);
+    return told(home_.send_pending(*this));
 }
 
 // The coding of a part of the body, around it.

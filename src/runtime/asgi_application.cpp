@@ -219,7 +219,7 @@ void asgi_application::handle(const http::request& view, http::response& respons
     if (!view.whole) (void)request->hold();
     request->scope = scope_.make(view);
     run(request);
-    if (request->task != nullptr && !request->complete) (void)request->hold();
+    if (request->task != nullptr && !request->complete && !request->gone) (void)request->hold();
     request->view = nullptr;
     request->response = nullptr;
     Py_DECREF(request);

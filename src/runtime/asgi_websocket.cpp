@@ -196,7 +196,7 @@ PyObject* accept(asgi_websocket* self, PyObject* message) {
     const std::uint64_t interval = home.websockets_settings().ping_interval_ms;
     if (interval) self->exchange->expect_within(interval);
     // What comes is read from now on, so that pings are answered though nobody receives.
-    if (self->exchange->pull() == exchange::input::some) pump(self);
+    pump(self);
     return answer_of(self, sent);
 }
 

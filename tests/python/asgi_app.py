@@ -192,6 +192,51 @@ async def wait_for_the_end(scope: Any, receive: Any, send: Any) -> None:
         say(f"send raised {type(error).__name__}")
 
 
+async def lost_between(scope: Any, receive: Any, send: Any) -> None:
+    """A part of the body and the client's end come at once; what follows sees that, later."""
+    with open(bytes.fromhex(scope["query_string"].decode())) as pipe:
+        pipe.read()  # until the client has gone
+    first = await receive()
+    while len(kept) < 20:  # others come, and may get what was the first one's memory
+        await asyncio.sleep(0)
+    said = [str(len(first["body"])), str(first["more_body"])]
+    for message in ({"type": "http.response.start", "status": 200},
+                    {"type": "http.response.body", "body": b"x", "more_body": True}):  # fmt: skip
+        try:
+            await send(message)
+        except OSError as error:
+            said.append(type(error).__name__)
+    said.append((await receive())["type"])
+    say(f"between: {' '.join(said)}")
+
+
+kept: list[bool] = []
+
+
+async def keep(scope: Any, receive: Any, send: Any) -> None:
+    await read(receive)
+    kept.append(True)
+    await receive()
+
+
+async def lost_at_once(scope: Any, receive: Any, send: Any) -> None:
+    """The client has gone when the application begins, which goes on for a while."""
+    await send({"type": "http.response.start", "status": 200})
+    try:
+        while True:
+            await send({"type": "http.response.body", "body": bytes(65536), "more_body": True})
+    except OSError:
+        while len(kept) < 20:
+            await asyncio.sleep(0)
+        say(f"at once: {(await receive())['type']}")
+
+
+async def hold_up(scope: Any, receive: Any, send: Any) -> None:
+    with open(bytes.fromhex(scope["query_string"].decode())) as pipe:
+        pipe.read()
+    await answer(send, b"")
+
+
 async def flood(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.start", "status": 200})
     try:
@@ -322,6 +367,10 @@ PAGES = {
             wait_for_the_end,
             flood,
             flood_that_fails,
+            hold_up,
+            keep,
+            lost_at_once,
+            lost_between,
             background,
             fails,
             fails_later,

@@ -6,10 +6,12 @@ import ast
 import os
 import re
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from http.client import IncompleteRead, RemoteDisconnected
 from pathlib import Path
 
@@ -312,6 +314,71 @@ def test_a_client_that_goes_away_in_its_body(own_server: ServerProcess) -> None:
     for _ in range(20):
         assert own_server.get("/")[1] == b"hello"
     assert own_server.end() == 0
+
+
+@contextmanager
+def kept_for_others(server: ServerProcess) -> Iterator[None]:
+    """Twenty connections have requests that the application keeps, meanwhile and afterwards."""
+    with ExitStack() as stack:
+        connections = [stack.enter_context(server.socket()) for _ in range(20)]
+        for each in connections:
+            each.sendall(b"GET /keep HTTP/1.1\r\nHost: x\r\n\r\n")
+        yield
+        assert server.get("/")[1] == b"hello"
+        for each in connections:
+            each.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                each.recv(1)
+
+
+def test_a_part_of_a_body_and_the_end_come_at_once(
+    own_server: ServerProcess, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    target = b"/lost_between?" + os.fsencode(tmp_path / "pipe").hex().encode()
+    head = b"POST " + target + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n\r\n"
+    with own_server.socket() as connection:
+        connection.sendall(head)
+        with open(tmp_path / "pipe", "w"):  # the application is called now, and waits
+            connection.sendall(b"part")
+            connection.close()
+    with kept_for_others(own_server):
+        until(own_server, "between: ")
+    said = "between: 4 True ConnectionResetError ConnectionResetError http.disconnect"
+    assert said in own_server.output()
+    assert own_server.end() == 0
+    assert "failed" not in own_server.stderr()
+
+
+def test_a_client_that_went_away_before_its_turn(own_server: ServerProcess, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    target = b"/hold_up?" + os.fsencode(tmp_path / "pipe").hex().encode()
+    with own_server.socket() as first, own_server.socket() as second:
+        first.sendall(b"GET " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+        with open(tmp_path / "pipe", "w"):  # the only worker is busy now
+            second.sendall(b"GET /lost_at_once HTTP/1.1\r\nHost: x\r\n\r\n")
+            second.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            second.close()
+        assert first.recv(100)
+    with kept_for_others(own_server):
+        until(own_server, "at once: http.disconnect")
+    assert own_server.end() == 0
+    assert "failed" not in own_server.stderr()
+
+
+def test_the_time_for_the_next_request_counts_from_the_answer() -> None:
+    """And not from when the connection came, after which a first request has to come soon."""
+    request = b"GET /suspend HTTP/1.1\r\nHost: x\r\n\r\n"
+    with (
+        serving("'asgi_app:app', workers=1, header_timeout=1") as server,
+        server.socket() as first,
+    ):
+        first.sendall(request)
+        read_until(first, b"suspended")
+        with server.socket() as silent:
+            assert silent.recv(1) == b""  # its time is over, and so would be that of the first
+        first.sendall(request)
+        read_until(first, b"suspended")
 
 
 def test_a_slow_reader_does_not_hold_up_others(own_server: ServerProcess) -> None:
