@@ -9,6 +9,7 @@ only at what requests left behind. `./bench gc` compares the two.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import time
 
@@ -32,10 +33,13 @@ class Collector:
         self._no_full_before = 0.0
 
     def start(self) -> None:
-        """The worker is about to serve: what exists now stays."""
+        """The worker is about to serve: what exists now stays, until the interpreter ends."""
         gc.collect()
         gc.freeze()
         gc.disable()
+        # The collections at its end would not find what is frozen, and CPython gives back the heap of
+        # an interpreter only if all of it is free.
+        atexit.register(gc.unfreeze)
 
     def idle(self, at_length: bool) -> None:
         """Nothing is ready to be served; `at_length`: no other worker collects, so it may take

@@ -202,3 +202,25 @@ def test_many_restarts_leave_nothing(tmp_path: Path) -> None:
         threads = len(list(Path(f"/proc/{server.process.pid}/task").iterdir()))
         assert threads <= 8, threads
         assert server.end() == 0, server.stderr()
+
+
+def test_restarts_give_memory_back(tmp_path: Path) -> None:
+    """All that the workers before had, though they served with it frozen."""
+    code = Code(tmp_path, "handler")
+    held = "\nHELD = [str(number) for number in range(200_000)]  # 12 MiB\n"
+    text = APPLICATIONS["handler"].format(version="held") + held
+    with code.serve("workers=2") as server:
+        for number in range(12):
+            code.file.with_suffix(".new").write_text(f"{text}NUMBER = {'9' * (number + 1)}\n")
+            code.file.with_suffix(".new").replace(code.file)
+            before = int(server.get("/interpreter")[1])
+            server.process.send_signal(signal.SIGHUP)
+            until(lambda b=before: int(server.get("/interpreter")[1]) > b + 1, server)  # type: ignore[misc]
+        # Four interpreters at a time have 100 MiB altogether, and all there were 350.
+        until(lambda: resident_mib(server) < 200, server)
+        assert server.end() == 0, server.stderr()
+
+
+def resident_mib(server: ServerProcess) -> float:
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
