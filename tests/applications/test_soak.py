@@ -1,0 +1,9 @@
+"""The soak in short: FastAPI and Django under clients of every kind, with workers replaced twice."""
+
+from __future__ import annotations
+
+import soak
+
+
+def test_soak() -> None:
+    soak.soak(seconds=10, reload_every=6, workers=2, names=["fastapi", "django"])
