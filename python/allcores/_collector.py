@@ -37,8 +37,8 @@ class Collector:
         gc.collect()
         gc.freeze()
         gc.disable()
-        # The collections at its end would not find what is frozen, and CPython gives back the heap of
-        # an interpreter only if all of it is free.
+        # The collections at its end would not find what is frozen, and CPython gives back an
+        # interpreter's heap only if all of it is free.
         atexit.register(gc.unfreeze)
 
     def idle(self, at_length: bool) -> None:

@@ -2,13 +2,14 @@
 
     soak.py [--seconds N] [--reload-every N] [--workers N] [--applications NAME ...]
 
-A process for each application asks it for everything that it has, with 20 connections that must get the
-right answers, and others that break off in heads, bodies, answers and WebSockets, or send what is none of
-HTTP. Handlers raise. In the middle of every round of `--reload-every` seconds a SIGHUP replaces all
-workers. At its end the load pauses: then the descriptors have to be as many as before, and memory is read.
+A process for each application asks it for everything that it has, with 20 connections that must get
+the right answers, and others that break off in heads, bodies, answers and WebSockets, or send what
+is none of HTTP. Handlers raise. In the middle of every round of `--reload-every` seconds a SIGHUP
+replaces all workers. At its end the load pauses: then the descriptors have to be as many as before,
+and memory is read.
 
-It ends with status 1 when a right request did not get its answer, the server has said on standard error
-what nobody wanted, descriptors are left, or memory grows from round to round.
+It ends with status 1 when a right request did not get its answer, the server has said on standard
+error what nobody wanted, descriptors are left, or memory grows from round to round.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ APPLICATIONS = {
     "django": ("django", "django_app:wsgi"),
     "django-asgi": ("django", "django_app:asgi"),
 }
-# What a server may say on standard error: the failure that soak_clients.fails asks for, and what Django
-# logs of a client that has gone in the middle of its body.
+# What a server may say on standard error: the failure that soak_clients.fails asks for, and what
+# Django logs of a client that has gone in the middle of its body.
 WANTED = re.compile(
     r"[ \t].*|Traceback \(most recent call last\):|LookupError: fails on purpose"
     r"|GET /fails failed|Internal Server Error: /fails|Internal Server Error: /echo"

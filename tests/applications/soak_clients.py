@@ -1,8 +1,8 @@
 """The clients of soak.py: what they ask the applications for, and in how many ways they are rude.
 
-A function of RIGHT asks for one thing on a connection that lives on, and raises when it does not get
-exactly that. One of RUDE breaks a connection of its own or sends what is none of HTTP; whatever
-it gets is fine, so long as it gets it soon.
+A function of RIGHT asks for one thing on a connection that lives on, and raises when it does not
+get exactly that. One of rude() breaks off a connection of its own or sends what is none of HTTP;
+whatever it gets is fine, so long as it gets it soon.
 """
 
 from __future__ import annotations
@@ -244,14 +244,15 @@ def rude(name: str) -> list[Rude]:
     async def malformed(port: int) -> None:
         """What is no request, or can be read in two ways, is refused, and the connection ends."""
         connection = await Connection.open(port)
+        get, post = (f"{each} / HTTP/1.1\r\nHost: {HOST}\r\n".encode() for each in ("GET", "POST"))
         wrong = random.choice(
             [
                 random.randbytes(2000).replace(b"\r\n\r\n", b"") + b"\r\n\r\n",
                 b"GET\r\n\r\n",
-                b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: many\r\n\r\n",
-                b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
-                b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n",
-                b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nBad name: x\r\n\r\n",
+                get + b"Content-Length: many\r\n\r\n",
+                post + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+                post + b"Transfer-Encoding: chunked\r\n\r\nno size\r\n",
+                get + b"Bad name: x\r\n\r\n",
                 b"GET / HTTP/1.1\r\nX: " + b"x" * 100_000 + b"\r\n\r\n",
                 b"GET / HTTP/9.1\r\nHost: 127.0.0.1\r\n\r\n",
                 b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + random.randbytes(500),
@@ -264,14 +265,18 @@ def rude(name: str) -> list[Rude]:
             return
         finally:
             connection.reset()
-        # A hello of TLS that is taken for the start of a line that goes on is a request to wait for.
         if answer and not answer.startswith((b"HTTP/1.1 4", b"HTTP/1.1 505")):
             raise WrongAnswer(f"{wrong[:60]!r} was answered with {answer[:200]!r}")
 
     async def websocket(port: int) -> None:
         connection = await Connection.open(port)
-        fields = {"Host": HOST, "Connection": "Upgrade", "Upgrade": "websocket",
-                  "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "AQIDBAUGBwgJCgsMDQ4PEC=="}  # fmt: skip
+        fields = {
+            "Host": HOST,
+            "Connection": "Upgrade",
+            "Upgrade": "websocket",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": "AQIDBAUGBwgJCgsMDQ4PEA==",
+        }
         await connection.send(head("GET /ws/rude HTTP/1.1", fields))
         if random.random() < 0.8:
             await connection.head()

@@ -1,4 +1,4 @@
-"""The soak in short: FastAPI and Django under clients of every kind, with workers replaced twice."""
+"""The soak in short: FastAPI and Django under clients of every kind, while workers are replaced."""
 
 from __future__ import annotations
 
