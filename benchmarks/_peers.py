@@ -63,7 +63,7 @@ def versions() -> dict[str, str]:
     program = (
         "import json, platform, importlib.metadata as m;"
         "print(json.dumps({'python': platform.python_version(),"
-        " **{d.name: d.version for d in m.distributions()}}))"
+        " **{d.name.lower(): d.version for d in m.distributions()}}))"
     )
     output = subprocess.run(python("-c", program), capture_output=True, check=True).stdout
     found: dict[str, str] = json.loads(output)

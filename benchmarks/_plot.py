@@ -123,7 +123,8 @@ def draw_http(record: dict[str, Any], name: str) -> None:
     panels(record, f"{name}-p99", "99th percentile of latency at full load, ms (less is better)",
            {case: field(rows, "p99_us", 1e-3) for case, rows in cases.items()}, 3)  # fmt: skip
     panels(record, f"{name}-memory", "Memory, MiB (PSS)",
-           {f"{data['memory_workers']} workers": data["memory_mib"]}, 1)  # fmt: skip
+           {f"{group}, {data['memory_workers']} workers": memory
+            for group, memory in data["memory_mib"].items()}, 2)  # fmt: skip
 
 
 def draw_uneven(record: dict[str, Any], name: str) -> None:

@@ -26,42 +26,46 @@ class Server:
     runs_python: bool = True
     first: tuple[str, bytes] = ("/", b"Hello, World!")  # what is asked at the start, its answer
     environment: tuple[tuple[str, str], ...] = ()  # variables besides those of this process
+    interface: str = ""  # "asgi" or "wsgi", where the application is one of these
 
 
-def _peer(name: str, command: Callable[[int, int], list[str]]) -> Server:
+def _peer(name: str, command: Callable[[int, int], list[str]], interface: str = "") -> Server:
     """A peer; its own default is one process in most cases, so it gets one for each core."""
     cores = len(os.sched_getaffinity(0))
-    return Server(name, "peer", lambda port, workers: command(port, workers or cores))
+    return Server(
+        name, "peer", lambda port, workers: command(port, workers or cores), interface=interface
+    )
 
 
 # Servers that watch their workers' health would take those for dead that were frozen for a while
 # (see Running.freeze), so these checks are off or lenient.
 
 
-# All take the beginning of their applications' names: "" for those of ./bench http.
-
-
-def _uvicorn(prefix: str) -> Callable[[int, int], list[str]]:
+def _uvicorn(application: str) -> Callable[[int, int], list[str]]:
     return lambda port, workers: [
-        *_peers.tool("uvicorn", f"{prefix}asgi_app:app"), "--port", str(port),
+        *_peers.tool("uvicorn", application), "--port", str(port),
         "--workers", str(workers), "--loop", "uvloop", "--http", "httptools", "--no-access-log",
         "--log-level", "warning", "--timeout-worker-healthcheck", "3600",
     ]  # fmt: skip
 
 
-def _granian(interface: str, prefix: str = "") -> Callable[[int, int], list[str]]:
-    module = f"{prefix}{interface}_app"
+def _hypercorn(application: str) -> Callable[[int, int], list[str]]:
+    return lambda port, workers: [
+        *_peers.tool("hypercorn", application), "--bind", f"127.0.0.1:{port}", "--workers",
+        str(workers), "--worker-class", "uvloop", "--log-level", "warning",
+    ]  # fmt: skip
+
+
+def _granian(interface: str, application: str) -> Callable[[int, int], list[str]]:
     loop = [] if interface == "wsgi" else ["--loop", "uvloop"]
     return lambda port, workers: [
-        *_peers.tool("granian", f"{module}:app"), "--interface", interface, "--port", str(port),
+        *_peers.tool("granian", application), "--interface", interface, "--port", str(port),
         "--workers", str(workers), "--log-level", "warning", *loop,
     ]  # fmt: skip
 
 
-def _fastpysgi(interface: str) -> Callable[[int, int], list[str]]:
-    return lambda port, workers: _peers.python(
-        "fastpysgi_main.py", interface, str(port), str(workers)
-    )
+def _fastpysgi(module: str) -> Callable[[int, int], list[str]]:
+    return lambda port, workers: _peers.python("fastpysgi_main.py", module, str(port), str(workers))
 
 
 def _gunicorn(application: str, *options: str) -> Callable[[int, int], list[str]]:
@@ -72,8 +76,8 @@ def _gunicorn(application: str, *options: str) -> Callable[[int, int], list[str]
     ]  # fmt: skip
 
 
-def _gunicorn_threads(prefix: str = "", *more: str) -> Callable[[int, int], list[str]]:
-    return _gunicorn(f"{prefix}wsgi_app:app", "-k", "gthread", "--threads", "4", *more)
+def _gunicorn_threads(application: str, *more: str) -> Callable[[int, int], list[str]]:
+    return _gunicorn(application, "-k", "gthread", "--threads", "4", *more)
 
 
 def _pyronova(prefix: str = "") -> Callable[[int, int], list[str]]:
@@ -84,6 +88,16 @@ def _allcores(prefix: str = "", suffix: str = "") -> Callable[[int, int | None],
     def command(port: int, workers: int | None) -> list[str]:
         count = [] if workers is None else [str(workers)]
         return [python_for_servers(), f"{prefix}allcores{suffix}_main.py", str(port), *count]
+
+    return command
+
+
+def _allcores_with_peers(application: str) -> Callable[[int, int | None], list[str]]:
+    """By the peers' Python, and so with their packages."""
+
+    def command(port: int, workers: int | None) -> list[str]:
+        count = [] if workers is None else ["--workers", str(workers)]
+        return _peers.python("-m", "allcores", "serve", application, "--port", str(port), *count)
 
     return command
 
@@ -112,20 +126,50 @@ def own_copy_of_python() -> None:
 
 def all_servers() -> list[Server]:
     """Ours first, then the peers, then the ceiling."""
+    asgi, wsgi = "asgi_app:app", "wsgi_app:app"
+    aiohttp = _gunicorn("aiohttp_app:app", "-k", "aiohttp.GunicornUVLoopWebWorker")
     return [
         Server("allcores", "ours", _allcores()),
-        Server("allcores wsgi", "ours", _allcores("", "_wsgi")),
-        Server("allcores asgi", "ours", _allcores("", "_asgi")),
-        _peer("fastpysgi wsgi", _fastpysgi("wsgi")),
-        _peer("fastpysgi asgi", _fastpysgi("asgi")),
+        Server("allcores wsgi", "ours", _allcores("", "_wsgi"), interface="wsgi"),
+        Server("allcores asgi", "ours", _allcores("", "_asgi"), interface="asgi"),
+        _peer("fastpysgi wsgi", _fastpysgi("wsgi_app"), "wsgi"),
+        _peer("fastpysgi asgi", _fastpysgi("asgi_app"), "asgi"),
         _peer("pyronova", _pyronova()),
-        _peer("granian wsgi", _granian("wsgi")),
-        _peer("granian rsgi", _granian("rsgi")),
-        _peer("granian asgi", _granian("asgi")),
-        _peer("uvicorn", _uvicorn("")),
-        _peer("aiohttp", _gunicorn("aiohttp_app:app", "-k", "aiohttp.GunicornUVLoopWebWorker")),
-        _peer("gunicorn", _gunicorn_threads()),
+        _peer("granian wsgi", _granian("wsgi", wsgi), "wsgi"),
+        _peer("granian rsgi", _granian("rsgi", "rsgi_app:app")),
+        _peer("granian asgi", _granian("asgi", asgi), "asgi"),
+        _peer("uvicorn", _uvicorn(asgi), "asgi"),
+        _peer("hypercorn", _hypercorn(asgi), "asgi"),
+        _peer("aiohttp", aiohttp),
+        _peer("gunicorn", _gunicorn_threads(wsgi), "wsgi"),
         Server("C++ ceiling", "ceiling", _peers.ceiling_command, report.TOP, runs_python=False),
+    ]
+
+
+def framework_servers(name: str, interface: str, answer: bytes) -> list[Server]:
+    """Ours, then the peers, for benchmarks/apps/framework_NAME.py, whose /json gives `answer`."""
+    module = f"framework_{name}"
+    application = f"{module}:app"
+    ours = Server(
+        "allcores",
+        "ours",
+        _allcores_with_peers(application),
+        environment=(("PYTHONPATH", str(report.TOP / "python")),),
+    )
+    servers = [
+        ours,
+        _peer("granian", _granian(interface, application)),
+        _peer("fastpysgi", _fastpysgi(module)),
+    ]
+    if interface == "asgi":
+        servers += [
+            _peer("uvicorn", _uvicorn(application)),
+            _peer("hypercorn", _hypercorn(application)),
+        ]
+    else:
+        servers.append(_peer("gunicorn", _gunicorn_threads(application)))
+    return [
+        dataclasses.replace(one, interface=interface, first=("/json", answer)) for one in servers
     ]
 
 
@@ -134,14 +178,15 @@ def extension_servers(first: tuple[str, bytes]) -> list[Server]:
     is by itself, and with one thread for each worker's BLAS and OpenMP.
     """
     prefix = "neighbours_"
+    asgi, wsgi = f"{prefix}asgi_app:app", f"{prefix}wsgi_app:app"
     peers = [
         _peer("pyronova", _pyronova(prefix)),
-        _peer("granian wsgi", _granian("wsgi", prefix)),
-        _peer("granian rsgi", _granian("rsgi", prefix)),
-        _peer("granian asgi", _granian("asgi", prefix)),
-        _peer("uvicorn", _uvicorn(prefix)),
-        _peer("gunicorn", _gunicorn_threads(prefix)),
-        _peer("gunicorn preload", _gunicorn_threads(prefix, "--preload")),
+        _peer("granian wsgi", _granian("wsgi", wsgi)),
+        _peer("granian rsgi", _granian("rsgi", f"{prefix}rsgi_app:app")),
+        _peer("granian asgi", _granian("asgi", asgi)),
+        _peer("uvicorn", _uvicorn(asgi)),
+        _peer("gunicorn", _gunicorn_threads(wsgi)),
+        _peer("gunicorn preload", _gunicorn_threads(wsgi, "--preload")),
     ]
     one_thread = (("OPENBLAS_NUM_THREADS", "1"), ("OMP_NUM_THREADS", "1"))
     tuned = [

@@ -5,6 +5,7 @@ import time
 
 TEXT = "Hello, World!"
 SLOW = "done"
+PARTS = [b"x" * 1024] * 32  # of a streamed answer
 
 
 def message() -> str:

@@ -59,6 +59,7 @@ connection::~connection() {
 void connection::reopen(error_counts& errors) {
     errors.closed += uint64_t(outstanding_);
     outstanding_ = 0;
+    watches_room_ = false;
     rest_.clear();
     if (fd_ >= 0) close(fd_);
     fd_ = -1;
@@ -78,6 +79,19 @@ bool connection::send(std::string_view bytes, int count, std::string_view body) 
            ptrdiff_t(bytes.size());
 }
 
+ptrdiff_t connection::send_part(std::string_view bytes) {
+    return ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+void connection::watch_room(bool watches) {
+    if (watches == watches_room_) return;
+    watches_room_ = watches;
+    epoll_event event{};
+    event.events = watches ? EPOLLIN | EPOLLOUT : EPOLLIN;
+    event.data.u32 = number_;
+    if (epoll_ctl(epoll_, EPOLL_CTL_MOD, fd_, &event) != 0) fail("epoll_ctl");
+}
+
 std::string_view connection::read(bool& ended) {
     const size_t before = rest_.size();
     if (before >= room) return ended = true, std::string_view();
@@ -92,6 +106,7 @@ ptrdiff_t connection::parse(std::string_view data, error_counts& errors) {
         const ptrdiff_t size = parse_head(data);
         if (size <= 0) return size;
     }
+    if (chunked_) return parse_chunks(data, errors);
     const size_t size = head_.size() + body_length_;
     if (data.size() < size) return 0;
     if (!status_ok_) {
@@ -107,14 +122,17 @@ ptrdiff_t connection::parse_head(std::string_view data) {
     if (end == std::string_view::npos) return data.size() > 64 * 1024 ? -1 : 0;
     const std::string_view head = data.substr(0, end + 4);
     if (!head.starts_with("HTTP/1.1 ")) return -1;
-    constexpr std::string_view name = "content-length:";
+    constexpr std::string_view name = "content-length:", coding = "transfer-encoding: chunked\r\n";
     size_t line = head.find("\r\n") + 2;
     bool known = false;
+    chunked_ = false;
     while (line < end && !known) {
         if (strncasecmp(head.data() + line, name.data(), name.size()) == 0) {
             const char* digits = head.data() + line + name.size();
             while (*digits == ' ') ++digits;
             known = std::from_chars(digits, head.data() + end, body_length_).ec == std::errc();
+        } else if (strncasecmp(head.data() + line, coding.data(), coding.size()) == 0) {
+            known = chunked_ = true;
         }
         line = head.find("\r\n", line) + 2;
     }
@@ -122,6 +140,30 @@ ptrdiff_t connection::parse_head(std::string_view data) {
     status_ok_ = head.substr(9).starts_with("200");
     head_.assign(head);
     return ptrdiff_t(head.size());
+}
+
+// A whole response whose head is known; it is looked at from its beginning each time more has come.
+ptrdiff_t connection::parse_chunks(std::string_view data, error_counts& errors) {
+    chunks_.clear();
+    size_t at = head_.size();
+    for (;;) {
+        const size_t end = data.find("\r\n", at);
+        if (end == std::string_view::npos) return 0;
+        size_t size = 0;
+        if (std::from_chars(data.data() + at, data.data() + end, size, 16).ec != std::errc())
+            return -1;
+        at = end + 2;
+        if (data.size() < at + size + 2) return 0;
+        chunks_.append(data.substr(at, size));
+        at += size + 2;  // without trailers, the last one's end is that of the response
+        if (size == 0) break;
+    }
+    if (!status_ok_) {
+        errors.status += 1;
+    } else if (chunks_ != expected_) {
+        errors.body += 1;
+    }
+    return ptrdiff_t(at);
 }
 
 }  // namespace allcores::load

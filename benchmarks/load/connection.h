@@ -39,6 +39,12 @@ class connection {
     // outlive the answer). False when the server has gone; then call reopen().
     [[nodiscard]] bool send(std::string_view bytes, int count, std::string_view body);
 
+    // More of a request's body: how many bytes the socket took, 0 or less when it has no room or
+    // has gone, which receive() says then.
+    ptrdiff_t send_part(std::string_view bytes);
+    // Whether the epoll set is to say when there is room again.
+    void watch_room(bool watches);
+
     // What has arrived: reads once, calls `each()` for every complete response, right or wrong (the
     // error is counted). False when the connection has ended; then call reopen().
     template <typename Each>
@@ -54,6 +60,7 @@ class connection {
     // malformed. Its errors are counted.
     ptrdiff_t parse(std::string_view data, error_counts& errors);
     ptrdiff_t parse_head(std::string_view data);
+    ptrdiff_t parse_chunks(std::string_view data, error_counts& errors);
     std::string_view read(bool& ended);
 
     const address& server_;
@@ -61,13 +68,16 @@ class connection {
     uint32_t number_;
     int fd_ = -1;
     int outstanding_ = 0;
+    bool watches_room_ = false;
     std::string_view expected_;
     std::string rest_;  // an incomplete response
     // The last head and what it meant. Heads repeat but for the date, so one comparison parses
     // most.
     std::string head_;
     size_t body_length_ = 0;
+    bool chunked_ = false;
     bool status_ok_ = false;
+    std::string chunks_;  // the body of a response that came in chunks
 };
 
 template <typename Each>

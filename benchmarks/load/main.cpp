@@ -2,10 +2,12 @@
 // found as JSON.
 //
 //   load closed --port N [--connections 64] [--depth 1] [--seconds 3] [--path /] [--body TEXT]
+//   load upload --port N [--size BYTES] [--connections 64] [--seconds 3] [--path /] [--body TEXT]
+//   load websocket --port N [--size BYTES] [--connections 64] [--seconds 3] [--path /]
 //   load open   --port N [--rate 800] [--slow-share 0.05] [--slow-path /slow] [--slow-body TEXT]
 //   ...
 //
-// Both: --host A, --real-time 1 (SCHED_FIFO, so that it runs the moment it has to), --wait 1 (print
+// All: --host A, --real-time 1 (SCHED_FIFO, so that it runs the moment it has to), --wait 1 (print
 // "ready" when all connections stand, and start when a line comes on standard input). Latencies are
 // in microseconds.
 #include <sched.h>
@@ -56,6 +58,8 @@ options parse(int count, char** words) {
             chosen.body = value;
         else if (name == "--depth")
             chosen.depth = atoi(value);
+        else if (name == "--size")
+            chosen.size = strtoull(value, nullptr, 10);
         else if (name == "--rate")
             chosen.rate = atof(value);
         else if (name == "--slow-share")
@@ -114,8 +118,13 @@ void report(const outcome& found, bool real_time) {
 
 int main_guarded(int count, char** words) {
     const std::string_view kind = count > 1 ? words[1] : "";
-    if (kind != "closed" && kind != "open")
-        throw std::invalid_argument("usage: load closed|open --port N [options]");
+    void (*run)(const options&, outcome&, void (*)()) = nullptr;
+    if (kind == "closed") run = run_closed;
+    if (kind == "open") run = run_open;
+    if (kind == "upload") run = run_upload;
+    if (kind == "websocket") run = run_websocket;
+    if (!run)
+        throw std::invalid_argument("usage: load closed|open|upload|websocket --port N [options]");
     const options chosen = parse(count, words);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     prctl(PR_SET_TIMERSLACK, 1UL);
@@ -124,7 +133,7 @@ int main_guarded(int count, char** words) {
         chosen.real_time &&
         sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &parameters) == 0;
     static outcome found;
-    (kind == "closed" ? run_closed : run_open)(chosen, found, ready);
+    run(chosen, found, ready);
     report(found, real_time);
     return 0;
 }

@@ -1,4 +1,4 @@
-// The two ways to load a server, and what they find out. One thread, one epoll set.
+// The ways to load a server, and what they find out. One thread, one epoll set.
 #pragma once
 #include <time.h>
 
@@ -18,6 +18,8 @@ struct options {
     std::string body;  // the expected one
     // closed
     int depth = 1;  // requests sent at once on a connection
+    // upload, websocket
+    size_t size = 0;  // bytes of a request's body, of a message
     // open
     double rate = 800;         // requests a second
     double slow_share = 0.05;  // of them to slow_path
@@ -55,6 +57,13 @@ inline std::string request_for(const options& chosen, const std::string& path) {
 // and, when all are answered, the next ones. Shows throughput and cost; latencies are those of a
 // server that is busy all the time. `ready` is called when all connections stand.
 void run_closed(const options& chosen, outcome& found, void (*ready)());
+
+// The same with POST requests that have a body of `size` bytes; a latency counts from its first
+// byte.
+void run_upload(const options& chosen, outcome& found, void (*ready)());
+
+// The same with WebSockets: messages of `size` bytes, each of which has to come back as it was.
+void run_websocket(const options& chosen, outcome& found, void (*ready)());
 
 // Requests become due at random times (Poisson) whatever the server does, and a latency counts from
 // then: a request that has to wait because the server is late counts with its wait, as for real
