@@ -20,6 +20,7 @@ import _servers
 
 LOGS = report.TOP / "build" / "benchmark-logs"
 START_SECONDS = 120.0
+SETTLE_SECONDS = 60.0
 
 
 class ServerError(Exception):
@@ -102,15 +103,23 @@ class Running:
         raise ServerError(f"{last} after {START_SECONDS:.0f} s: {self.last_words()}")
 
     def _wait_for_the_other_workers(self) -> None:
-        """One answered: wait until no more come and all are idle; 3 s at most, some never are."""
-        deadline = time.monotonic() + 3
+        """One answered: wait until no more come and all are idle. Some never are: those have
+        settled when their memory grows no more. A worker that still loads would count as work.
+        """
+        deadline = time.monotonic() + SETTLE_SECONDS
         before: tuple[list[int], _processes.CpuTime] | None = None
+        largest, flat = 0.0, 0
         while time.monotonic() < deadline:
             pids = self.pids()
             used = _processes.CpuTime.of(pids)
             if before is not None and before[0] == pids and used.since(before[1]) < 0.02:
                 return
             before = pids, used
+            memory = _processes.memory_mib(pids)
+            flat = 0 if memory > largest + 0.2 else flat + 1
+            largest = max(memory, largest)
+            if flat == 6:
+                return
             time.sleep(0.3)
 
     def last_words(self) -> str:
