@@ -11,7 +11,7 @@ if sys.version_info < (3, 14):
     )
 
 from allcores import _bootstrap, _copying, _lazy
-from allcores._core import Channel, __version__, freeze, is_frozen, move, thaw, view
+from allcores._core import Channel, Counter, Dict, __version__, freeze, is_frozen, move, thaw, view
 
 # Not from typing: its import costs every interpreter more than all of this package.
 TYPE_CHECKING = False
@@ -29,6 +29,8 @@ __all__ = [
     "Channel",
     "ChannelClosed",
     "ChannelPoisoned",
+    "Counter",
+    "Dict",
     "Interpreter",
     "LifoQueue",
     "PriorityQueue",

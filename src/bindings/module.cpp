@@ -13,6 +13,7 @@ constexpr add_part parts[] = {
     allcores::bindings::add_compiled,     allcores::bindings::add_message,
     allcores::bindings::add_frozen_names, allcores::bindings::add_server_options,
     allcores::bindings::add_view,         allcores::bindings::add_channel,
+    allcores::bindings::add_dict,         allcores::bindings::add_counter,
 };
 
 int execute(PyObject* module) {

@@ -17,5 +17,7 @@ int add_message(PyObject* module);
 int add_frozen_names(PyObject* module);
 int add_view(PyObject* module);
 int add_channel(PyObject* module);
+int add_dict(PyObject* module);
+int add_counter(PyObject* module);
 
 }  // namespace allcores::bindings

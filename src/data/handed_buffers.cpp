@@ -94,13 +94,14 @@ void copy_bytearray(PyObject* object, handed_block& block) {
     block.bytes = block.allocated;
 }
 
-PyObject* make_bytearray(handed_block& block) {
+PyObject* make_bytearray(handed_block& block, bool copies) {
 #if PY_VERSION_HEX >= 0x030F0000
     char* bytes = static_cast<PyBytesObject*>(block.memory)->ob_sval;
 #else
     char* bytes = static_cast<char*>(block.memory);
 #endif
-    if (!can_hand_over()) return PyByteArray_FromStringAndSize(bytes + block.start, block.size);
+    if (copies || !can_hand_over())
+        return PyByteArray_FromStringAndSize(bytes + block.start, block.size);
     ref made = checked(PyByteArray_FromStringAndSize(nullptr, 0));
     PyByteArrayObject* array = as_bytearray(made.get());
 #if PY_VERSION_HEX >= 0x030F0000
@@ -148,10 +149,10 @@ void copy_array(PyObject* object, handed_block& block) {
     block.size = block.allocated = Py_SIZE(array);
 }
 
-PyObject* make_array(PyTypeObject* array_type, handed_block& block) {
+PyObject* make_array(PyTypeObject* array_type, handed_block& block, bool copies) {
     ref made = checked(PyObject_CallFunction(reinterpret_cast<PyObject*>(array_type), "C",
                                              static_cast<int>(block.typecode)));
-    if (!can_hand_over() || !knows_arrays(array_type)) {
+    if (copies || !can_hand_over() || !knows_arrays(array_type)) {
         ref content = checked(
             PyMemoryView_FromMemory(static_cast<char*>(block.memory), block.bytes, PyBUF_READ));
         ref none =

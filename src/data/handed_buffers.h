@@ -21,9 +21,10 @@ void take_array(PyObject* object, handed_block& block);
 void copy_bytearray(PyObject* object, handed_block& block);
 void copy_array(PyObject* object, handed_block& block);
 
-// New objects that have the block's memory, which is null then. Throw python_error.
-PyObject* make_bytearray(handed_block& block);
-PyObject* make_array(PyTypeObject* array_type, handed_block& block);
+// New objects that have the block's memory, which is null then; or, with `copies`, a copy of it,
+// and then the block is only read. Throw python_error.
+PyObject* make_bytearray(handed_block& block, bool copies);
+PyObject* make_array(PyTypeObject* array_type, handed_block& block, bool copies);
 
 // Whether array.array of this interpreter is laid out as is known here.
 bool knows_arrays(PyTypeObject* array_type);

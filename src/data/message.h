@@ -50,6 +50,15 @@ class message {
     // when it throws (python_error, std::bad_alloc).
     PyObject* decode();
 
+    // For what is received many times, as a value of a Dict is: the message stays as it is, any
+    // number of threads in any interpreters may do this at once, and each gets objects of its own.
+    // To be encoded by encode_kept().
+    PyObject* decode_copy() const;
+
+    // As encode(). The memory of NumPy arrays that are handed over by move() is read-only from then
+    // on, since all receivers have it.
+    static message encode_kept(PyObject* object, const char* place = "the value");
+
     explicit operator bool() const { return body_ != nullptr; }
 
     // Bytes of memory that the message takes until it is decoded; a queue may want to know.

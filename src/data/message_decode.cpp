@@ -40,10 +40,13 @@ void decoder::careful(PyObject* made) {
 }
 
 void decoder::next_chunk() {
-    memory::message_chunk* done = body_->chunks;
-    body_->chunks = done->next;
-    memory::give_message_chunk(done);
-    next_ = body_->chunks->bytes();
+    memory::message_chunk* done = chunk_;
+    chunk_ = done->next;
+    if (!keeps_) {
+        body_->chunks = chunk_;
+        memory::give_message_chunk(done);
+    }
+    next_ = chunk_->bytes();
 }
 
 // Makes elements of the last frame until one of them opens a frame of its own (true) or all are
@@ -241,18 +244,20 @@ void decoder::abandon() noexcept {
     frames_.clear();
 }
 
-PyObject* decoder::run(message::body& body) {
+PyObject* decoder::run(message::body& body, bool keeps) {
     struct at_end {
         decoder& self;
         ~at_end() { self.reset(); }
     } cleared{*this};
     busy_ = true;
     body_ = &body;
+    keeps_ = keeps;
     if (body.needs != 0) classes_ = &import_known(body.needs);
-    if (body.pickled) unpickled_ = unpickle(std::move(body.pickled));
+    if (body.pickled) unpickled_ = unpickle();
     if (!body.classes.empty()) find_classes();
     memo_.reserve(body.marks);
-    next_ = body.chunks != nullptr ? body.chunks->bytes() : body.small_bytes();
+    chunk_ = body.chunks;
+    next_ = chunk_ != nullptr ? chunk_->bytes() : body.small_bytes();
     PyObject* root = nullptr;
     open(sort::root, nullptr, &root, 1);
     try {
@@ -287,15 +292,27 @@ void decoder::reset() noexcept {
     busy_ = false;
 }
 
+namespace {
+
+PyObject* run_decoder(message::body& body, bool keeps) {
+    thread_local decoder usual;
+    if (!usual.is_busy()) return usual.run(body, keeps);
+    return decoder().run(body, keeps);
+}
+
+}  // namespace
+
 PyObject* message::decode() {
     message taken = std::move(*this);
     if (!taken) {
         PyErr_SetString(PyExc_SystemError, "allcores: a message was received twice");
         throw python_error();
     }
-    thread_local decoder usual;
-    if (!usual.is_busy()) return usual.run(*taken.body_);
-    return decoder().run(*taken.body_);
+    return run_decoder(*taken.body_, false);
+}
+
+PyObject* message::decode_copy() const {
+    return run_decoder(*body_, true);
 }
 
 }  // namespace allcores::data

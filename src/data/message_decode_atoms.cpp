@@ -54,14 +54,14 @@ PyObject* decoder::block() {
     handed_block& block = body_->blocks[take<std::uint32_t>()];
     switch (block.kind) {
         case handed_block::sort::bytearray:
-            return make_bytearray(block);
+            return make_bytearray(block, keeps_);
         case handed_block::sort::array:
-            return make_array(reinterpret_cast<PyTypeObject*>(classes_->array), block);
+            return make_array(reinterpret_cast<PyTypeObject*>(classes_->array), block, keeps_);
         case handed_block::sort::object:
             break;
     }
     auto* object = static_cast<PyObject*>(block.memory);
-    if (can_hand_over()) {
+    if (!keeps_ && can_hand_over()) {
         adopt(std::exchange(block.memory, nullptr));
         return object;
     }
@@ -172,7 +172,8 @@ PyObject* decoder::atom(tag what) {
             return Py_NewRef(PyList_GET_ITEM(unpickled_.get(), take<std::uint32_t>()));
         case tag::pointer: {
             pointed& one = body_->pointers[take<std::uint32_t>()];
-            return one.how->object_for(class_for(one.how), std::move(one.state));
+            std::shared_ptr<void> state = keeps_ ? one.state : std::move(one.state);
+            return one.how->object_for(class_for(one.how), std::move(state));
         }
         default:
             PyErr_SetString(PyExc_SystemError, "allcores: a message with an unknown tag");

@@ -20,8 +20,8 @@ namespace allcores::data {
 
 class decoder {
  public:
-    // A new reference.
-    PyObject* run(message::body& body);
+    // A new reference. `keeps`: the body stays as it is, others may read it at the same time.
+    PyObject* run(message::body& body, bool keeps);
 
     bool is_busy() const { return busy_; }
 
@@ -113,7 +113,7 @@ class decoder {
     void finish_instance(frame& open);
 
     // Of message_pickle.cpp.
-    ref unpickle(message pickled);
+    ref unpickle();
 
     // Of message_decode_containers.cpp: the container, or null where it is made at the end; a new
     // last frame.
@@ -128,6 +128,8 @@ class decoder {
     void finish_set_table(frame& open);
 
     message::body* body_ = nullptr;
+    memory::message_chunk* chunk_ = nullptr;
+    bool keeps_ = false;
     const known_classes* classes_ = nullptr;
     const char* next_ = nullptr;
     std::vector<frame> frames_;

@@ -133,8 +133,9 @@ void encoder::reset() noexcept {
     busy_ = false;
 }
 
-message encoder::run(PyObject** root, bool owned, const char* place) {
+message encoder::run(PyObject** root, bool owned, const char* place, bool kept) {
     std::vector<ref> moves;
+    for_many_ = kept;
     message made;
     try {
         made = write(root, owned, place, moves, way::written);
@@ -176,7 +177,8 @@ message encoder::write(PyObject** root, bool owned, const char* place, std::vect
     if (class_count_ != 0) name_classes(classes);
     if (put_aside_) pickle(*root, place);
     const std::size_t bytes = out_.bytes();
-    const bool small = bytes <= message::most_small && out_.only_chunk() != nullptr;
+    // (What is kept for long takes no more memory than it needs.)
+    const bool small = (bytes <= message::most_small || for_many_) && out_.only_chunk() != nullptr;
     void* memory = std::malloc(sizeof(message::body) + (small ? bytes : 0));
     if (memory == nullptr) throw std::bad_alloc();
     message made(new (memory) message::body);
@@ -202,20 +204,28 @@ message encoder::write(PyObject** root, bool owned, const char* place, std::vect
 namespace {
 
 // Encoding may run Python code at its end, which may encode something else.
-message run_encoder(PyObject** root, bool owned, const char* place) {
+message run_encoder(PyObject** root, bool owned, const char* place, bool kept = false) {
     thread_local encoder usual;
-    if (!usual.is_busy()) return usual.run(root, owned, place);
-    return encoder().run(root, owned, place);
+    if (!usual.is_busy()) return usual.run(root, owned, place, kept);
+    return encoder().run(root, owned, place, kept);
+}
+
+// With one reference of our own: an object that is on loan from a cycle that it is in may have only
+// one, and is met again.
+message encode_borrowed(PyObject* object, const char* place, bool kept) {
+    ref held = ref::borrow(object);
+    PyObject* slot = object;
+    return run_encoder(&slot, false, place, kept);
 }
 
 }  // namespace
 
 message message::encode(PyObject* object, const char* place) {
-    // One reference of our own: an object that is on loan from a cycle that it is in may have only
-    // one, and is met again.
-    ref held = ref::borrow(object);
-    PyObject* slot = object;
-    return run_encoder(&slot, false, place);
+    return encode_borrowed(object, place, false);
+}
+
+message message::encode_kept(PyObject* object, const char* place) {
+    return encode_borrowed(object, place, true);
 }
 
 message message::encode_last(ref object, const char* place) {

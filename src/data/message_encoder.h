@@ -21,7 +21,8 @@ namespace allcores::data {
 class encoder {
  public:
     // `root` is where the object is: None is put there if it changes hands as a whole.
-    message run(PyObject** root, bool owned, const char* place);
+    // `kept`: it will be received many times.
+    message run(PyObject** root, bool owned, const char* place, bool kept);
 
     bool is_busy() const { return busy_; }
 
@@ -161,6 +162,7 @@ class encoder {
     std::uint32_t needs_ = 0;
     bool runs_code_ = false;   // the receiver does
     bool ran_python_ = false;  // this has
+    bool for_many_ = false;    // it will be received many times
     way way_ = way::written;
     bool busy_ = false;
 };

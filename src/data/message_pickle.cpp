@@ -84,6 +84,7 @@ void encoder::take_arrays(PyObject* module) {
                             "own its memory, is small, or there may be views of it");
             throw python_error();
         }
+        if (for_many_) memory->readonly = true;
         ref view = ref::steal(make_view(std::move(memory)));
         ref instead = checked(PyObject_CallMethod(module, "TakenArray", "OOOO", view.get(),
                                                   dtype.get(), shape.get(), by_rows.get()));
@@ -127,8 +128,9 @@ void encoder::pickle(PyObject* root, const char* place) {
     pickled_ = message::encode_last(std::move(parts), place);
 }
 
-ref decoder::unpickle(message pickled) {
-    ref parts = ref::steal(pickled.decode());
+ref decoder::unpickle() {
+    message& pickled = body_->pickled;
+    ref parts = ref::steal(keeps_ ? pickled.decode_copy() : pickled.decode());
     ref module = checked(PyImport_ImportModule("allcores._sending"));
     ref objects = checked(PyObject_CallMethod(module.get(), "unpack", "O", parts.get()));
     if (!PyList_CheckExact(objects.get())) {
