@@ -5,7 +5,7 @@ Imported by every worker, so it imports little itself: what only the start needs
 
 import titles
 
-from allcores import http
+from allcores import Dict, http
 
 # Modules that a worker would import for annotations only, or for what few requests ask for, are a
 # megabyte in each interpreter.
@@ -23,6 +23,8 @@ HTML = "text/html; charset=utf-8"
 # Never loads or runs anything from elsewhere: articles are shown as text that others wrote.
 POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
 SHOWN = 100
+# Answers that are kept, of about 4 KB each.
+CACHED = 1000
 
 
 def escape(text: str) -> str:
@@ -72,9 +74,16 @@ def front_page(data: Any, query: str) -> Any:
     return http.Response(body, headers={"Content-Security-Policy": POLICY}, content_type=HTML)
 
 
-def search_titles(data: Any, prefix: str) -> dict[str, Any]:
-    count, found = titles.search(data["index"], prefix, SHOWN)
-    return {"count": count, "titles": found}
+def search_titles(data: Any, answers: Dict[str, bytes], prefix: str) -> Any:
+    """JSON; what any worker has answered lately is answered again as it is."""
+    answer = answers.get(prefix)
+    if answer is None:
+        import json
+
+        count, found = titles.search(data["index"], prefix, SHOWN)
+        answer = json.dumps({"count": count, "titles": found}, ensure_ascii=False).encode()
+        answers[prefix] = answer
+    return http.Response(answer, content_type="application/json")
 
 
 def title_page(data: Any, title: str) -> Any:
@@ -102,6 +111,9 @@ def title_page(data: Any, title: str) -> Any:
 def router_for(data: Any) -> Any:
     """The router over frozen data."""
     router = http.Router()
+    # One for all workers, as the handlers take it along. The data never changes, so no answer ever
+    # becomes wrong.
+    answers = Dict[str, bytes](maxsize=CACHED)
 
     @router.get("/")
     def front(request: Any) -> Any:
@@ -109,11 +121,11 @@ def router_for(data: Any) -> Any:
 
     @router.get("/title/")
     def title_query(request: Any) -> Any:
-        return search_titles(data, request.query.get("q", ""))
+        return search_titles(data, answers, request.query.get("q", ""))
 
     @router.get("/title/{prefix:path}")
     def title(request: Any, prefix: str) -> Any:
-        return search_titles(data, prefix)
+        return search_titles(data, answers, prefix)
 
     @router.get("/page/")
     def page_query(request: Any) -> Any:
@@ -129,7 +141,8 @@ def router_for(data: Any) -> Any:
 
     @router.get("/stats")
     def stats(request: Any) -> Any:
-        return {**http.statistics(), "index": dict(data["facts"])}
+        known = {"index": dict(data["facts"]), "cache": answers.statistics()}
+        return {**http.statistics(), **known}
 
     @router.get("/stats.html")
     def stats_page(request: Any) -> Any:

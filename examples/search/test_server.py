@@ -180,6 +180,23 @@ def test_head_and_conditions(weird: Server) -> None:
     assert weird.get("/page/C%23", headers={"If-None-Match": tag})[0].status == 200
 
 
+def test_answers_are_cached_for_all_workers(weird: Server) -> None:
+    def cache() -> dict[str, int]:
+        found: dict[str, int] = json.loads(weird.get("/stats")[1])["cache"]
+        return found
+
+    before = cache()
+    first = search(weird, "a unique prefix")
+    after = cache()
+    assert after["misses"] == before["misses"] + 1
+    assert after["entries"] == before["entries"] + 1
+    # Each request on a connection of its own: whichever worker is free takes it.
+    assert all(search(weird, "a unique prefix") == first for _ in range(20))
+    last = cache()
+    assert last["misses"] == after["misses"]
+    assert last["hits"] == after["hits"] + 20
+
+
 def test_stats(weird: Server) -> None:
     before = json.loads(weird.get("/stats")[1])
     for _ in range(20):

@@ -254,9 +254,33 @@ def by_value_pickler() -> Any:
     return Pickler
 
 
-def _pickler(file: io.BytesIO) -> Any:
+class Kept:
+    """Numbers of what is kept outside of all interpreters, for as long as this is there."""
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+
+    def add(self, obj: Any) -> int:
+        self.numbers.append(_core._keep(obj))
+        return self.numbers[-1]
+
+    def __del__(self) -> None:
+        for number in self.numbers:
+            _core._forget(number)
+
+
+def _pickler(file: io.BytesIO, kept: Kept) -> Any:
     pickler = by_value_pickler()(file, 5)
-    pickler.persistent_id = _core.frozen_address
+
+    def persistent_id(obj: Any) -> int | tuple[int] | None:
+        address = _core.frozen_address(obj)
+        if address is not None:
+            return address
+        if not _core._other_way(obj):
+            return None
+        return (kept.add(obj),)
+
+    pickler.persistent_id = persistent_id
     return pickler
 
 
@@ -271,17 +295,17 @@ def callee(function: Any) -> Any:
     return _by_name(function) or function
 
 
-def dumps(obj: Any) -> bytes:
-    """A function (or anything picklable) as bytes for _calls.loads() in another interpreter.
+def dumps(obj: Any, kept: Kept) -> bytes:
+    """A function (or anything picklable) as bytes for _calls.loads() in other interpreters.
 
-    Raises TypeError for what can't cross; it names the variable of the function that is to blame.
+    What it uses that crosses by pointer is there for them while the caller has `kept`. Raises TypeError for what can't cross; it names the variable of the function that is to blame.
     """
     named = _by_name(obj)
     if named is not None:
         return named
     file = io.BytesIO()
     try:
-        _pickler(file).dump(obj)
+        _pickler(file, kept).dump(obj)
     except RecursionError:
         raise TypeError(
             f"{_name(obj)} cannot go to another interpreter: nested too deeply"
@@ -294,7 +318,11 @@ def dumps(obj: Any) -> bytes:
 def loads(data: bytes) -> Any:
     """What was pickled by dumps(), in this interpreter. Called by _calls.loads()."""
     unpickler: Any = _pickle.Unpickler(io.BytesIO(data))
-    unpickler.persistent_load = _core.frozen_at
+
+    def persistent_load(pid: int | tuple[int]) -> Any:
+        return _core.frozen_at(pid) if isinstance(pid, int) else _core._kept(pid[0])
+
+    unpickler.persistent_load = persistent_load
     return unpickler.load()
 
 

@@ -9,7 +9,7 @@ from sys import version_info
 from allcores import _core
 from allcores._core import Server
 from allcores._cpus import cpu_count
-from allcores._functions import dumps
+from allcores._functions import Kept, dumps
 from allcores._options import (
     LOG_LEVELS,
     check_all,
@@ -155,8 +155,9 @@ def serve(
         "root_path": root_path.rstrip("/"),
         "log_level": log_level,
     }
+    kept = Kept()
     server = Server(
-        payload=payload(handler if isinstance(handler, str) else dumps(handler), options),
+        payload=payload(handler if isinstance(handler, str) else dumps(handler, kept), options),
         host="127.0.0.1",
         port=port,
         workers=count,

@@ -19,5 +19,6 @@ int add_view(PyObject* module);
 int add_channel(PyObject* module);
 int add_dict(PyObject* module);
 int add_counter(PyObject* module);
+int add_kept(PyObject* module);
 
 }  // namespace allcores::bindings
