@@ -198,7 +198,10 @@ class Way:
         def run(call: Any, seed: int) -> None:
             results.append(call(work, *arguments, seed))
 
-        threads = [threading.Thread(target=run, args=each) for each in zip(calls, range(99))]
+        threads = [
+            threading.Thread(target=run, args=each)
+            for each in zip(calls, range(len(calls)), strict=True)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:

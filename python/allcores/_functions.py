@@ -248,6 +248,10 @@ def by_value_pickler() -> Any:
                 from allcores import _sending
 
                 return _sending.reduce_exception(obj)
+            if _core._frozen_parts(obj) is not None:
+                from allcores import _sending
+
+                return _sending.reduce_frozen_array(obj)
             return cloudpickle.Pickler.reducer_override(self, obj)
 
     _by_value = Pickler
@@ -298,7 +302,9 @@ def callee(function: Any) -> Any:
 def dumps(obj: Any, kept: Kept) -> bytes:
     """A function (or anything picklable) as bytes for _calls.loads() in other interpreters.
 
-    What it uses that crosses by pointer is there for them while the caller has `kept`. Raises TypeError for what can't cross; it names the variable of the function that is to blame.
+    What it uses that crosses by pointer is there for them while the caller has `kept`.
+
+    Raises TypeError for what can't cross; it names the variable of the function that is to blame.
     """
     named = _by_name(obj)
     if named is not None:

@@ -26,6 +26,8 @@ class _ByValue(Exception):
 def _reduce_special(obj: Any) -> Any:
     if isinstance(obj, BaseException):
         return reduce_exception(obj)
+    if _core._frozen_parts(obj) is not None:
+        return reduce_frozen_array(obj)
     if _functions.goes_by_name(obj):
         return NotImplemented
     raise _ByValue
@@ -77,6 +79,26 @@ class TakenArray:
 
     def __reduce__(self) -> Any:
         return _array, self.parts
+
+
+def make_proxy(mapping: dict[Any, Any]) -> Any:
+    """A MappingProxyType, whose class pickle can't find."""
+    return types.MappingProxyType(mapping)
+
+
+def reduce_frozen_array(array: Any) -> Any:
+    """A NumPy array over frozen memory, which is not copied."""
+    parts = _core._frozen_parts(array)
+    assert parts is not None
+    # (One without elements may be anywhere.)
+    offset = parts[2] if array.size else 0
+    return _frozen_array, (parts[1], array.dtype, array.shape, array.strides, offset)
+
+
+def _frozen_array(memory: Any, dtype: Any, shape: Any, strides: Any, offset: int) -> Any:
+    import numpy
+
+    return numpy.ndarray(shape, dtype, memory, offset, strides)
 
 
 def names_of(array: Any) -> int:

@@ -65,6 +65,10 @@ PyMethodDef methods[] = {
      "(frozendict, before Python 3.15 types.MappingProxyType). What is shared stays shared. What "
      "is frozen\n"
      "already is returned as it is. The memory is never given back.\n\n"
+     "Also NumPy arrays, memoryview, array.array and mmap, alone or in containers: each "
+     "interpreter has a\n"
+     "read-only array, or memoryview, of its own over one memory, which goes with the last of "
+     "them.\n\n"
      "Raises TypeError, naming the path, for what can't be frozen; MemoryError."},
     {"is_frozen", is_frozen, METH_O,
      "is_frozen(obj, /)\n--\n\nWhether obj is frozen: freeze(obj) would return obj itself."},

@@ -10,8 +10,8 @@
 #include <thread>
 
 #include "bindings/module.h"
-#include "data/freeze.h"
 #include "data/guarded.h"
+#include "data/stored_value.h"
 #include "interpreter/attach.h"
 #include "interpreter/interpreter.h"
 
@@ -25,7 +25,8 @@ using data::ref;
 constexpr std::chrono::milliseconds look{100};
 
 struct entry {
-    PyObject* object = nullptr;  // frozen, so any interpreter's; null while it is made
+    // What is frozen, or has frozen buffers in it; null while it is made.
+    std::shared_ptr<const data::stored_value> value = {};
     std::thread::id maker;
     std::weak_ptr<interpreter::interpreter> home;  // of the maker
     bool is_mains = false;
@@ -73,18 +74,21 @@ PyObject* take_frozen(PyObject*, PyObject* argument) {
         const std::string name(text, static_cast<std::size_t>(size));
         registry& all = names();
         for (;;) {
-            PyObject* object = nullptr;
+            std::shared_ptr<const data::stored_value> value;
             bool is_own = false;
             bool again = true;
             {
                 const interpreter::detached elsewhere;
                 std::unique_lock lock(all.mutex);
                 const entry& found = all.entries[name];
-                object = found.object;
+                value = found.value;
                 is_own = found.maker == std::this_thread::get_id();
-                if (object == nullptr && !is_own) again = wait_for(all, lock, name);
+                if (value == nullptr && !is_own) again = wait_for(all, lock, name);
             }
-            if (object != nullptr) return data::checked(PyTuple_Pack(1, object));
+            if (value != nullptr) {
+                const ref object = ref::steal(value->load());
+                return data::checked(PyTuple_Pack(1, object.get()));
+            }
             if (is_own) {
                 PyErr_Format(PyExc_RuntimeError,
                              "frozen(%R): its factory asks for it while it makes it", argument);
@@ -103,17 +107,17 @@ PyObject* put_frozen(PyObject*, PyObject* arguments) {
     if (!PyArg_ParseTuple(arguments, "s#|O", &text, &size, &made)) return nullptr;
     return guarded([&] {
         const std::string name(text, static_cast<std::size_t>(size));
-        if (made != nullptr && !data::is_frozen(made)) {
-            PyErr_SetString(PyExc_TypeError, "only what is frozen can have a name");
-            throw data::python_error();
+        std::shared_ptr<const data::stored_value> value;
+        if (made != nullptr) {
+            value = std::make_shared<const data::stored_value>(data::stored_value::store(made));
         }
         registry& all = names();
         {
             const std::lock_guard lock(all.mutex);
-            if (made == nullptr) {
+            if (value == nullptr) {
                 all.entries.erase(name);
             } else {
-                all.entries[name].object = made;
+                all.entries[name].value = std::move(value);
             }
         }
         all.changed.notify_all();

@@ -1,12 +1,14 @@
 // Messages in Python: for tests and benchmarks only, which want encoding and decoding one by one.
 // Calls and channels have messages of their own, in C++.
-#include "data/message.h"
-
+#include "data/frozen_layout.h"
+// After CPython's internal headers:
 #include <memory>
 
 #include "bindings/module.h"
+#include "data/foreign_memory.h"
 #include "data/guarded.h"
 #include "data/handed_memory.h"
+#include "data/message.h"
 #include "data/message_types.h"
 #include "interpreter/arena_cache.h"
 
@@ -95,11 +97,23 @@ PyObject* other_way(PyObject*, PyObject* object) {
     return guarded([&] { return Py_NewRef(data::has_other_way(object) ? Py_True : Py_None); });
 }
 
-// A pickler's reducer_override that leaves all but functions, classes, modules and exceptions to
-// pickle itself, without a call of a Python function for each object.
+// A pickler's reducer_override that leaves all but functions, classes, modules, exceptions and
+// frozen NumPy arrays to pickle itself, without a call of a Python function for each object.
 PyObject* reduce(PyObject* special, PyObject* object) {
+    if (Py_IS_TYPE(object, &PyDictProxy_Type)) {
+        // (What copyreg knows of it, for pickles, makes it a dict.)
+        PyObject* mapping = reinterpret_cast<data::proxy_object*>(object)->mapping;
+        if (PyDict_CheckExact(mapping)) {
+            return guarded([&] {
+                ref module = checked(PyImport_ImportModule("allcores._sending"));
+                ref make = checked(PyObject_GetAttrString(module.get(), "make_proxy"));
+                return checked(Py_BuildValue("O(O)", make.get(), mapping));
+            });
+        }
+    }
     if (PyType_Check(object) || PyFunction_Check(object) || PyModule_Check(object) ||
-        PyExceptionInstance_Check(object)) {
+        PyExceptionInstance_Check(object) ||
+        (data::is_numpy_array(object) && data::frozen_memory_of(object) != nullptr)) {
         return PyObject_CallOneArg(special, object);
     }
     return Py_NewRef(Py_NotImplemented);

@@ -78,14 +78,15 @@ PyType_Spec view_spec = {
     view_slots,
 };
 
-constexpr data::pointer_type view_crossing = {
-    [](PyObject* self) -> std::shared_ptr<void> { return held(self); },
-    [](PyTypeObject* type, std::shared_ptr<void> state) -> PyObject* {
-        ref made =
-            make_view(type, std::static_pointer_cast<data::foreign_memory>(std::move(state)));
-        return checked(PyMemoryView_FromObject(made.get())).release();
-    },
-};
+// (What a memoryview shows of frozen memory crosses like that too.)
+memory state_of(PyObject* object) {
+    return PyMemoryView_Check(object) ? data::frozen_view_of(object) : held(object);
+}
+
+ref memoryview_of(PyTypeObject* type, memory state) {
+    ref made = make_view(type, std::move(state));
+    return checked(PyMemoryView_FromObject(made.get()));
+}
 
 // The memory of a view that came from elsewhere, when a memoryview is over all of it: the owner is
 // pinned once then, however often it goes on.
@@ -119,7 +120,7 @@ PyObject* view(PyObject*, PyObject* const* arguments, Py_ssize_t count, PyObject
     return guarded([&]() -> ref {
         const bool writable =
             flag_of("writable", "view(buffer, *, writable=False)", arguments, count, names);
-        PyTypeObject* type = data::class_for(&view_crossing);
+        PyTypeObject* type = data::class_for(&data::viewing);
         if (memory known = whole_memory(type, arguments[0], writable))
             return make_view(type, std::move(known));
         return make_view(type, data::pin_buffer(arguments[0], writable));
@@ -174,7 +175,34 @@ PyObject* move(PyObject*, PyObject* const* arguments, Py_ssize_t count, PyObject
     });
 }
 
+// _freeze_buffer(obj, from): a memoryview over a frozen copy
+PyObject* freeze_buffer(PyObject*, PyObject* arguments) {
+    return guarded([&] {
+        PyObject* object;
+        int from;
+        if (!PyArg_ParseTuple(arguments, "OC", &object, &from)) throw python_error();
+        memory made = data::freeze_buffer(object, static_cast<char>(from));
+        return memoryview_of(data::class_for(&data::viewing), std::move(made));
+    });
+}
+
+// Of what is over frozen memory: (what it was frozen from, what has the memory, where it begins in
+// it); else None.
+PyObject* frozen_parts(PyObject*, PyObject* object) {
+    return guarded([&] {
+        const memory frozen = data::frozen_memory_of(object);
+        if (frozen == nullptr) return ref::borrow(Py_None);
+        Py_ssize_t offset = 0;
+        if (data::is_numpy_array(object))
+            offset = data::numpy_data(object) - static_cast<const char*>(frozen->data);
+        ref owner = make_view(data::class_for(&data::viewing), frozen);
+        return checked(Py_BuildValue("COn", frozen->frozen_from, owner.get(), offset));
+    });
+}
+
 PyMethodDef methods[] = {
+    {"_freeze_buffer", freeze_buffer, METH_VARARGS, nullptr},
+    {"_frozen_parts", frozen_parts, METH_O, nullptr},
     {"move", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(move)),
      METH_FASTCALL | METH_KEYWORDS,
      "move(obj, *, strict=False)\n--\n\n"
@@ -215,7 +243,7 @@ int add_view(PyObject* module) {
     return guarded([&] {
         ref type = checked(PyType_FromModuleAndSpec(module, &view_spec, nullptr));
         checked(PyModule_AddType(module, reinterpret_cast<PyTypeObject*>(type.get())));
-        data::cross_by_pointer(reinterpret_cast<PyTypeObject*>(type.get()), &view_crossing);
+        data::cross_by_pointer(reinterpret_cast<PyTypeObject*>(type.get()), &data::viewing);
         type = checked(PyType_FromModuleAndSpec(module, &move_spec, nullptr));
         checked(PyModule_AddType(module, reinterpret_cast<PyTypeObject*>(type.get())));
         data::cross_by_pointer(reinterpret_cast<PyTypeObject*>(type.get()), &data::moving);
@@ -225,7 +253,26 @@ int add_view(PyObject* module) {
 
 }  // namespace allcores::bindings
 
-PyObject* allcores::data::make_view(std::shared_ptr<foreign_memory> state) {
-    using namespace allcores::bindings;
-    return bindings::make_view(class_for(&view_crossing), std::move(state)).release();
+namespace allcores::data {
+
+constexpr pointer_type viewing = {
+    [](PyObject* object) -> std::shared_ptr<void> { return bindings::state_of(object); },
+    [](PyTypeObject* type, std::shared_ptr<void> state) -> PyObject* {
+        auto memory = std::static_pointer_cast<foreign_memory>(std::move(state));
+        return bindings::memoryview_of(type, std::move(memory)).release();
+    },
+};
+
+PyObject* make_view(std::shared_ptr<foreign_memory> state) {
+    return bindings::make_view(class_for(&viewing), std::move(state)).release();
 }
+
+std::shared_ptr<foreign_memory> frozen_memory_of(PyObject* object) {
+    PyObject* owner = is_numpy_array(object) ? numpy_owner(object) : object;
+    if (owner != nullptr && PyMemoryView_Check(owner)) owner = PyMemoryView_GET_BASE(owner);
+    if (owner == nullptr || pointer_type_of(Py_TYPE(owner)) != &viewing) return nullptr;
+    const std::shared_ptr<foreign_memory>& state = bindings::held(owner);
+    return state->frozen_from != 0 ? state : nullptr;
+}
+
+}  // namespace allcores::data

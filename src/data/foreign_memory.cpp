@@ -118,12 +118,7 @@ std::shared_ptr<foreign_memory> pin_buffer(PyObject* object, bool writable) {
     } else if (buffer.ndim > 1) {
         made->shape.assign(buffer.shape, buffer.shape + buffer.ndim);
     }
-    made->strides.resize(made->shape.size());
-    Py_ssize_t stride = buffer.itemsize;
-    for (std::size_t i = made->shape.size(); i-- > 0;) {
-        made->strides[i] = stride;
-        stride *= made->shape[i];
-    }
+    set_c_strides(*made);
     made->source = std::make_shared<pin>(held.release());
     return made;
 }

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "data/message_types.h"
 #include "data/ref.h"
 
 namespace allcores::data {
@@ -31,6 +32,9 @@ struct foreign_memory {
     Py_ssize_t bytes = 0;
     Py_ssize_t item_bytes = 1;
     bool readonly = true;
+    // Frozen: nobody ever writes it. From a memoryview (m), an array.array (a), something else (b);
+    // 0: it is not.
+    char frozen_from = 0;
     std::string format = "B";
     std::vector<Py_ssize_t> shape = {}, strides = {};
 };
@@ -56,10 +60,30 @@ taken_array take_numpy_memory(PyObject* array, Py_ssize_t references);
 void return_numpy_memory(taken_array& taken) noexcept;
 
 // An object of the current interpreter that exports the memory: a new reference, or throws
-// python_error. bindings/view.cpp has its class.
+// python_error. bindings/view.cpp has its class, and what follows.
 PyObject* make_view(std::shared_ptr<foreign_memory> state);
+
+// The frozen memory that a memoryview, a NumPy array or such an object is over; null for all else.
+std::shared_ptr<foreign_memory> frozen_memory_of(PyObject* object);
+
+// How such an object crosses; the receiver gets a memoryview.
+extern const pointer_type viewing;
+
+// A copy of a buffer in frozen memory, C-contiguous. Throws python_error, std::bad_alloc.
+std::shared_ptr<foreign_memory> freeze_buffer(PyObject* object, char from);
+
+// What a memoryview over frozen memory shows, if that is in one piece; else null.
+std::shared_ptr<foreign_memory> frozen_view_of(PyObject* view);
+
+// From its shape.
+void set_c_strides(foreign_memory& memory);
 
 // Whether an object is a NumPy array, and no derived class.
 bool is_numpy_array(PyObject* object);
+
+// Of one: where its first element is, and the object that has the memory of the array that it is a
+// view of, or null; borrowed.
+const char* numpy_data(PyObject* array);
+PyObject* numpy_owner(PyObject* array);
 
 }  // namespace allcores::data

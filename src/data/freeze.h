@@ -1,6 +1,7 @@
 // Freezing: a deep copy into memory that is read-only from then on, whose objects every interpreter
 // reads in place; and thaw, the way back to ordinary objects. docs/frozen.md says what each type
-// becomes.
+// becomes. Of buffers only the memory is frozen, and each interpreter has objects of its own over
+// it (foreign_memory.h).
 //
 // All are called with the GIL of the current interpreter held, which they keep: several
 // interpreters may freeze at the same time. Each returns a new reference, or null with a Python

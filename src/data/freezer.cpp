@@ -1,5 +1,8 @@
 #include "data/freezer.h"
 
+#include <cstring>
+
+#include "data/foreign_memory.h"
 #include "data/freeze.h"
 
 namespace allcores::data {
@@ -205,21 +208,43 @@ PyObject* freeze_or_throw(PyObject* object) {
     }
 }
 
+// What is no object in an arena, with the work in Python: a new reference, or null.
+PyObject* call_frozen(const char* function, PyObject* object) {
+    PyObject* module = PyImport_ImportModule("allcores._frozen");
+    if (module == nullptr) return nullptr;
+    PyObject* made = PyObject_CallMethod(module, function, "(O)", object);
+    Py_DECREF(module);
+    return made;
+}
+
+// Whether it was given up because of a buffer, which is then no error any more.
+bool holds_buffer() {
+    PyObject* raised = PyErr_GetRaisedException();
+    const bool found =
+        raised != nullptr && std::strcmp(Py_TYPE(raised)->tp_name, "HoldsBuffer") == 0;
+    if (found) {
+        Py_DECREF(raised);
+    } else {
+        PyErr_SetRaisedException(raised);
+    }
+    return found;
+}
+
 }  // namespace
 
 PyObject* freeze(PyObject* object) {
-    if (is_settled(object)) return Py_NewRef(object);
+    if (is_frozen(object)) return Py_NewRef(object);
     try {
         return Py_NewRef(freeze_or_throw(object));
     } catch (const python_error&) {
-        return nullptr;
+        return holds_buffer() ? call_frozen("freeze_around", object) : nullptr;
     } catch (const std::bad_alloc&) {
         return PyErr_NoMemory();
     }
 }
 
 bool is_frozen(PyObject* object) {
-    return is_settled(object);
+    return is_settled(object) || frozen_memory_of(object) != nullptr;
 }
 
 }  // namespace allcores::data

@@ -31,6 +31,13 @@ bool encoder::place_other(PyObject* object, bool owned) {
         return true;
     }
     if (PyType_HasFeature(type, Py_TPFLAGS_INLINE_VALUES) && place_instance(object)) return true;
+    if (type == &PyMemoryView_Type) {
+        if (std::shared_ptr<foreign_memory> frozen = frozen_view_of(object)) {
+            out_.put(tag::pointer, static_cast<std::uint32_t>(pointers_.size()));
+            pointers_.push_back({&viewing, std::move(frozen)});
+            return false;
+        }
+    }
     if (const pointer_type* how = pointer_type_of(type)) {
         if (how == &moving) return place_moved(object);
         const auto number = static_cast<std::uint32_t>(pointers_.size());

@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "data/foreign_memory.h"
 #include "data/frozen.h"
 #include "data/guarded.h"
 
@@ -111,6 +112,7 @@ const pointer_type* pointer_type_of(PyTypeObject* type) {
 bool has_other_way(PyObject* object) {
     if (is_frozen_object(object)) return true;
     PyTypeObject* type = Py_TYPE(object);
+    if (type == &PyMemoryView_Type) return frozen_view_of(object) != nullptr;
     return PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE) && pointer_type_of(type) != nullptr;
 }
 

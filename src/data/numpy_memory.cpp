@@ -57,6 +57,17 @@ bool is_numpy_array(PyObject* object) {
            type->tp_basicsize >= static_cast<Py_ssize_t>(sizeof(numpy_array));
 }
 
+const char* numpy_data(PyObject* array) {
+    return reinterpret_cast<numpy_array*>(array)->data;
+}
+
+PyObject* numpy_owner(PyObject* array) {
+    PyObject* base = reinterpret_cast<numpy_array*>(array)->base;
+    while (base != nullptr && is_numpy_array(base))
+        base = reinterpret_cast<numpy_array*>(base)->base;
+    return base;
+}
+
 taken_array take_numpy_memory(PyObject* object, Py_ssize_t references) {
     if (!is_numpy_array(object) || Py_REFCNT(object) > references || !can_hand_over()) return {};
     auto* array = reinterpret_cast<numpy_array*>(object);

@@ -270,6 +270,15 @@ class thawer {
     PyObject* root_pending_ = nullptr;  // the root, if it was made at the end
 };
 
+// Buffers, and what holds them, with the work in Python.
+PyObject* thaw_around(PyObject* object) {
+    PyObject* module = PyImport_ImportModule("allcores._frozen");
+    if (module == nullptr) return nullptr;
+    PyObject* made = PyObject_CallMethod(module, "thaw_around", "(O)", object);
+    Py_DECREF(module);
+    return made;
+}
+
 }  // namespace
 
 PyObject* thaw(PyObject* object) {
@@ -280,8 +289,8 @@ PyObject* thaw(PyObject* object) {
             type == &PyBytes_Type || type == &PyComplex_Type || type == &PyRange_Type) {
             return Py_NewRef(object);
         }
-        return PyErr_Format(PyExc_TypeError, "thaw: %T is not frozen", object);
     }
+    if (!is_settled(object)) return thaw_around(object);
     try {
         return thawer().run(object);
     } catch (const python_error&) {

@@ -10,11 +10,16 @@ import allcores
 from allcores import _core, _functions
 
 
+def twice(made):
+    return lambda: (made, made)
+
+
 def test_what_is_kept_goes_with_its_owner():
+    owner = bytearray(b"memory")
     made = allcores.Dict()
-    made["view"] = allcores.view(owner := bytearray(b"memory"))
+    made["view"] = allcores.view(owner)
     kept = _functions.Kept()
-    data = _functions.dumps(lambda: (made, made), kept)
+    data = _functions.dumps(twice(made), kept)
     assert len(kept.numbers) == 1
     for _ in range(2):
         assert _functions.loads(data)() == (made, made)
