@@ -11,7 +11,18 @@ if sys.version_info < (3, 14):
     )
 
 from allcores import _bootstrap, _copying, _lazy
-from allcores._core import Channel, Counter, Dict, __version__, freeze, is_frozen, move, thaw, view
+from allcores._core import (
+    Channel,
+    Counter,
+    Dict,
+    Proxy,
+    __version__,
+    freeze,
+    is_frozen,
+    move,
+    thaw,
+    view,
+)
 
 # Not from typing: its import costs every interpreter more than all of this package.
 TYPE_CHECKING = False
@@ -24,6 +35,7 @@ if TYPE_CHECKING:
     from allcores._names import frozen
     from allcores._queues import LifoQueue, PriorityQueue, Queue
     from allcores._serve import ServeError, serve
+    from allcores._sharing import OwnerGone, call_in_main, host, in_main, share
 
 __all__ = [
     "Channel",
@@ -33,20 +45,26 @@ __all__ = [
     "Dict",
     "Interpreter",
     "LifoQueue",
+    "OwnerGone",
     "PriorityQueue",
+    "Proxy",
     "Queue",
     "RemoteError",
     "ServeError",
     "WouldBlock",
     "__version__",
     "aselect",
+    "call_in_main",
     "cpu_count",
     "freeze",
     "frozen",
+    "host",
+    "in_main",
     "is_frozen",
     "move",
     "select",
     "serve",
+    "share",
     "thaw",
     "view",
 ]
@@ -61,16 +79,21 @@ _modules = {
     "ChannelPoisoned": "_channels",
     "Interpreter": "_interpreter",
     "LifoQueue": "_queues",
+    "OwnerGone": "_sharing",
     "PriorityQueue": "_queues",
     "Queue": "_queues",
     "RemoteError": "_functions",
     "ServeError": "_serve",
     "WouldBlock": "_channels",
     "aselect": "_channels_async",
+    "call_in_main": "_sharing",
     "cpu_count": "_cpus",
     "frozen": "_names",
+    "host": "_sharing",
+    "in_main": "_sharing",
     "select": "_channels",
     "serve": "_serve",
+    "share": "_sharing",
 }
 
 

@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "bindings/module.h"
+#include "bindings/proxy_object.h"
 #include "data/guarded.h"
 #include "data/message.h"
 #include "data/message_types.h"
@@ -198,6 +199,18 @@ PyObject* handle_call(PyObject* self, PyObject* const* arguments, Py_ssize_t cou
     });
 }
 
+// call_here(function, arguments: tuple): the same on the caller's thread.
+PyObject* handle_call_here(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
+    return guarded([&] {
+        if (count != 2 || !PyTuple_CheckExact(arguments[1])) {
+            PyErr_SetString(PyExc_TypeError, "call_here(function, arguments)");
+            throw python_error();
+        }
+        const auto callee = as_handle(self)->target();
+        return call_there(callee->entrance(), arguments[0], arguments[1], nullptr);
+    });
+}
+
 // Whether a signal that is to end a wait came in; the exception stays set.
 bool signal_raises(PyThreadState*& saved) {
     PyEval_RestoreThread(saved);
@@ -303,6 +316,7 @@ void handle_dealloc(PyObject* self) {
 
 PyMethodDef handle_methods[] = {
     {"call", reinterpret_cast<PyCFunction>(handle_call), METH_FASTCALL, nullptr},
+    {"call_here", reinterpret_cast<PyCFunction>(handle_call_here), METH_FASTCALL, nullptr},
     {"destroy", handle_destroy, METH_O, nullptr},
     {"_evaluate_attached", handle_evaluate_attached, METH_VARARGS, nullptr},
     {"id", handle_id, METH_NOARGS, nullptr},
@@ -386,6 +400,7 @@ PyObject* end_all(PyObject*, PyObject*) {
         PyThreadState* saved = PyEval_SaveThread();
         process::get().end_all([&] { return signal_raises(saved); });
         PyEval_RestoreThread(saved);
+        process::get().end_main();
         // A Ctrl-C here has done its work: the wait is over.
         PyErr_Clear();
         return ref::borrow(Py_None);

@@ -15,6 +15,7 @@ constexpr add_part parts[] = {
     allcores::bindings::add_view,         allcores::bindings::add_channel,
     allcores::bindings::add_dict,         allcores::bindings::add_counter,
     allcores::bindings::add_kept,
+    allcores::bindings::add_proxy,        allcores::bindings::add_calling,
 };
 
 int execute(PyObject* module) {

@@ -20,5 +20,7 @@ int add_channel(PyObject* module);
 int add_dict(PyObject* module);
 int add_counter(PyObject* module);
 int add_kept(PyObject* module);
+int add_proxy(PyObject* module);
+int add_calling(PyObject* module);
 
 }  // namespace allcores::bindings

@@ -1,123 +1,120 @@
 #include "interpreter/attach.h"
 
-#include <algorithm>
 #include <new>
 #include <vector>
 
 #include "interpreter/interpreter.h"
-#include "interpreter/process.h"
 
 namespace allcores::interpreter {
+namespace {
 
-// This thread's states in interpreters that are not its own, by the interpreter's id, which is
-// never used twice.
+// This thread's states in interpreters that are not its own. What was used last comes first.
 struct thread_cache {
     struct entry {
-        std::int64_t id;
-        std::weak_ptr<interpreter> owner;
-        PyThreadState* state;
+        std::shared_ptr<door> where;
+        door::visitor* state;
     };
     std::vector<entry> entries;
 
-    // The state for an interpreter that is being visited (so it is there, and so is what is cached
-    // for it).
-    PyThreadState* find_or_make(const std::shared_ptr<interpreter>& target) {
-        for (const entry& known : entries) {
-            if (known.id == target->id()) return known.state;
+    // The state behind a door that this thread has entered, so that what is kept for it is there.
+    door::visitor* find_or_make(door& target) {
+        for (entry& known : entries) {
+            if (known.where.get() != &target) continue;
+            if (&known != entries.data()) std::swap(known, entries.front());
+            return entries.front().state;
         }
-        std::erase_if(entries, [](const entry& known) {
-            const auto owner = known.owner.lock();
-            return owner == nullptr || !owner->is_alive();
-        });
+        std::erase_if(entries, [](const entry& known) { return !known.where->is_open(); });
         entries.reserve(entries.size() + 1);
-        PyThreadState* state = PyThreadState_New(target->state_);
-        if (state == nullptr) throw std::bad_alloc();
-        target->adopt(state);
-        entries.push_back({target->id(), target, state});
-        return state;
+        std::shared_ptr<door> kept = target.shared_from_this();
+        entries.push_back({std::move(kept), target.admit()});
+        return entries.back().state;
     }
 
     ~thread_cache() {
-        for (const entry& known : entries) {
-            if (const auto owner = known.owner.lock()) owner->give_back(known.state);
-        }
+        for (const entry& known : entries) known.where->give_back(known.state);
     }
 };
 
-namespace {
 thread_local thread_cache cache;
-}
+// (Apart from the cache: a plain pointer needs no look at whether it has been made.)
+thread_local const attached* innermost = nullptr;
+
+}  // namespace
 
 void forget_attachments() noexcept {
     cache.entries.clear();
 }
 
-// The end of an interpreter waits until nobody visits it.
-bool interpreter::enter() noexcept {
-    if (generation_ != process::get().generation) return false;
-    const std::lock_guard lock(mutex_);
-    if (closed_to_visitors_ || (phase_ != phase::running && phase_ != phase::ending)) return false;
-    visitors_++;
-    return true;
+attached::attached(const std::shared_ptr<interpreter>& target)
+    : target_(target->entrance()), kept_(target_.shared_from_this()) {
+    go_in();
 }
 
-void interpreter::leave() noexcept {
-    {
-        const std::lock_guard lock(mutex_);
-        visitors_--;
-    }
-    wake_.notify_all();
+attached::attached(door& target) : target_(target) {
+    go_in();
 }
 
-void interpreter::adopt(PyThreadState* state) {
-    const std::lock_guard lock(mutex_);
-    cached_.push_back(state);
-}
-
-// A thread that ends can't wait for a GIL that may never be free: the interpreter's own thread
-// deletes the state when it comes by.
-void interpreter::give_back(PyThreadState* state) noexcept {
-    const std::lock_guard lock(mutex_);
-    if (std::erase(cached_, state) == 1) orphans_.push_back(state);
-}
-
-attached::attached(std::shared_ptr<interpreter> target) : target_(std::move(target)) {
-    if (!target_->enter())
-        throw interpreter_gone("the interpreter \"" + target_->name() + "\" has ended");
+void attached::go_in() {
+    if (!target_.enter())
+        throw interpreter_gone("the interpreter \"" + target_.name() + "\" has ended");
     try {
+        PyInterpreterState* const wanted = target_.state();
         before_ = PyThreadState_GetUnchecked();
-        if (before_ != nullptr && before_->interp == target_->state_) {
+        if (before_ != nullptr && before_->interp == wanted) {
             nested_ = true;
             return;
         }
-        // A thread that has no state of its own gets one for this scope only: what PyGILState_*
-        // remembers of the thread would otherwise point to a state that the interpreter deletes
-        // when it ends.
-        PyThreadState* bound = PyGILState_GetThisThreadState();
-        PyThreadState* state;
-        if (bound == nullptr) {
-            state = temporary_ = PyThreadState_New(target_->state_);
+        suspended_ = before_ != nullptr ? before_ : PyGILState_GetThisThreadState();
+        PyThreadState* state = nullptr;
+        if (suspended_ == nullptr) {
+            // A thread that has no state of its own gets one for this scope only: what PyGILState_*
+            // remembers of the thread would otherwise point to a state that the interpreter deletes
+            // when it ends.
+            state = temporary_ = PyThreadState_New(wanted);
             if (state == nullptr) throw std::bad_alloc();
-        } else if (bound->interp == target_->state_) {
-            state = bound;
+        } else if (suspended_->interp == wanted) {
+            state = suspended_;
         } else {
-            state = cache.find_or_make(target_);
+            for (const attached* each = innermost; each != nullptr; each = each->outer_) {
+                if (each->suspended_ == nullptr || each->suspended_->interp != wanted) continue;
+                state = each->suspended_;
+                break;
+            }
+            if (state == nullptr) {
+                visitor_ = cache.find_or_make(target_);
+                state = visitor_->state;
+            }
         }
         PyThreadState_Swap(state);
+        if (target_.is_abandoned()) [[unlikely]] {
+            go_back();
+            throw interpreter_gone("the interpreter \"" + target_.name() + "\" has ended");
+        }
     } catch (...) {
-        target_->leave();
+        target_.leave();
         throw;
+    }
+    outer_ = innermost;
+    innermost = this;
+    if (visitor_ != nullptr) visitor_->inside++;
+}
+
+void attached::go_back() noexcept {
+    if (temporary_ != nullptr) {
+        PyThreadState_Clear(temporary_);
+        PyThreadState_DeleteCurrent();
+    } else {
+        PyThreadState_Swap(before_);
     }
 }
 
 attached::~attached() {
-    if (temporary_ != nullptr) {
-        PyThreadState_Clear(temporary_);
-        PyThreadState_DeleteCurrent();
-    } else if (!nested_) {
-        PyThreadState_Swap(before_);
+    if (!nested_) {
+        innermost = outer_;
+        if (visitor_ != nullptr) visitor_->inside--;
+        go_back();
     }
-    target_->leave();
+    target_.leave();
 }
 
 }  // namespace allcores::interpreter

@@ -34,12 +34,16 @@ constexpr milliseconds delete_patience{
 constexpr int thread_detached = 0;
 constexpr int thread_shutting_down = 3;
 
-// With the GIL of `mine`: no other thread of the interpreter runs Python again.
-void stop_other_threads(PyThreadState* mine) noexcept {
+constexpr milliseconds visitor_patience{
+    80};  // for those inside an interpreter that is abandoned to go (less than freeze_patience)
+
+// With the GIL of `mine`: no other thread of the interpreter runs Python again; those that come
+// through `spared` do for now.
+void stop_other_threads(PyThreadState* mine, door* spared = nullptr) noexcept {
     for (PyThreadState* state = PyInterpreterState_ThreadHead(mine->interp); state != nullptr;
          state = PyThreadState_Next(state)) {
         int expected = thread_detached;
-        if (state != mine)
+        if (state != mine && (spared == nullptr || !spared->knows(state)))
             std::atomic_ref(state->state).compare_exchange_strong(expected, thread_shutting_down);
     }
 }
@@ -84,33 +88,37 @@ void interpreter::finish() noexcept {
     for (int pass = 0; pass < 3 && PyGC_Collect() > 0; pass++) {
     }
     // 5. Nobody may be in here, or come in.
-    {
-        PyEval_SaveThread();
-        std::unique_lock lock(mutex_);
-        closed_to_visitors_ = true;
-        wake_.wait(lock, [&] { return visitors_ == 0 || phase_ == phase::abandoned; });
-        if (phase_ == phase::abandoned) return;
-        lock.unlock();
-        PyEval_RestoreThread(own_);
-    }
+    door_->close();
     process& all = process::get();
     {
-        PyEval_SaveThread();
-        all.structure.lock_shared();
-        PyEval_RestoreThread(own_);
         bool mine = false;
-        {
+        for (bool is_empty = false; !is_empty;) {
+            PyEval_SaveThread();
+            static_cast<void>(door_->wait_empty(clock::time_point::max()));
+            all.structure.lock_shared();
+            {
+                const std::lock_guard lock(mutex_);
+                if (phase_ == phase::abandoned) {
+                    all.structure.unlock_shared();
+                    return;
+                }
+            }
+            PyEval_RestoreThread(own_);
             const std::lock_guard lock(mutex_);
-            if (phase_ == phase::ending && visitors_ == 0 && daemons_ended) {
+            // (An interrupter may have come in.)
+            is_empty = door_->is_empty() || phase_ != phase::ending;
+            if (is_empty && phase_ == phase::ending && daemons_ended) {
                 phase_ = phase::deleting;
                 mine = true;
             }
+            if (!is_empty) all.structure.unlock_shared();
         }
         std::shared_ptr<image_life> left;
         if (mine) {
             left = images_left();
-            // 6. States that other OS threads keep for coming back.
-            delete_cached_states();
+            // 6. What is shared with others, and the states that other threads keep for coming
+            // back.
+            door_->end();
             if (alone()) {
                 // 7. The interpreter itself.
                 Py_EndInterpreter(own_);
@@ -169,16 +177,9 @@ bool interpreter::end_daemon_threads() noexcept {
     std::vector<unsigned long> asked;
     for (;;) {
         std::vector<unsigned long> others;
-        {
-            const std::lock_guard lock(mutex_);
-            for (PyThreadState* state = PyInterpreterState_ThreadHead(state_); state != nullptr;
-                 state = PyThreadState_Next(state)) {
-                const bool known =
-                    state == own_ ||
-                    std::find(cached_.begin(), cached_.end(), state) != cached_.end() ||
-                    std::find(orphans_.begin(), orphans_.end(), state) != orphans_.end();
-                if (!known) others.push_back(state->thread_id);
-            }
+        for (PyThreadState* state = PyInterpreterState_ThreadHead(state_); state != nullptr;
+             state = PyThreadState_Next(state)) {
+            if (state != own_ && !door_->knows(state)) others.push_back(state->thread_id);
         }
         if (others.empty()) return true;
         if (clock::now() >= deadline) return false;
@@ -190,20 +191,6 @@ bool interpreter::end_daemon_threads() noexcept {
         PyEval_SaveThread();
         std::this_thread::sleep_for(milliseconds(1));
         PyEval_RestoreThread(own_);
-    }
-}
-
-void interpreter::delete_cached_states() noexcept {
-    std::vector<PyThreadState*> states;
-    {
-        const std::lock_guard lock(mutex_);
-        states.swap(cached_);
-        states.insert(states.end(), orphans_.begin(), orphans_.end());
-        orphans_.clear();
-    }
-    for (PyThreadState* state : states) {
-        PyThreadState_Clear(state);
-        PyThreadState_Delete(state);
     }
 }
 
@@ -234,6 +221,7 @@ void interpreter::forget_abandoned() noexcept {
 // On its own thread, attached: it can't end (a thread of its own sleeps in C, say), so nobody runs
 // in it any more. The GIL is never let go.
 void interpreter::remain_abandoned() noexcept {
+    door_->abandon();
     stop_other_threads(own_);
     {
         const std::lock_guard lock(mutex_);
@@ -254,6 +242,7 @@ bool interpreter::begin_ending(bool drop_queue) noexcept {
             begun = true;
         }
     }
+    door_->begin_ending();
     wake_.notify_all();
     return begun;
 }
@@ -310,13 +299,22 @@ interpreter::ending interpreter::destroy(milliseconds patience, milliseconds gra
 
 void interpreter::interrupt(interruption what) {
     const std::uint64_t job = running_.load();
-    if (job == 0 || !enter()) return;
+    if ((job == 0 && door_->is_empty()) || !enter_to_interrupt()) return;
     auto request = std::make_unique<interrupt_request>(shared_from_this(), job, what);
     if (start_thread(interrupter_main, request.get())) {
         static_cast<void>(request.release());
     } else {
-        leave();
+        door_->leave();
     }
+}
+
+// Also while the end waits for those inside: it is not deleted meanwhile.
+bool interpreter::enter_to_interrupt() noexcept {
+    if (generation_ != process::get().generation) return false;
+    const std::lock_guard lock(mutex_);
+    if (phase_ != phase::running && phase_ != phase::ending) return false;
+    door_->enter_closed();
+    return true;
 }
 
 // A thread of its own, as taking the GIL may take for ever.
@@ -326,7 +324,9 @@ void* interpreter::interrupter_main(void* argument) noexcept {
     PyThreadState* state = PyThreadState_New(target.state_);
     if (state != nullptr) {
         PyEval_RestoreThread(state);
-        if (target.running_.load() == request->job) {
+        // The end of an interpreter is that of those inside it, too.
+        if (request->what == interruption::system_exit) target.door_->interrupt_visitors();
+        if (request->job != 0 && target.running_.load() == request->job) {
             PyThreadState_SetAsyncExc(target.own_->thread_id,
                                       request->what == interruption::keyboard_interrupt
                                           ? PyExc_KeyboardInterrupt
@@ -335,7 +335,7 @@ void* interpreter::interrupter_main(void* argument) noexcept {
         PyThreadState_Clear(state);
         PyThreadState_DeleteCurrent();
     }
-    target.leave();
+    target.door_->leave();
     return nullptr;
 }
 
@@ -363,6 +363,7 @@ interpreter::ending interpreter::abandon() noexcept {
         // In its name: it never comes to do so, and no fork may wait for it.
         process::get().structure.unlock_shared();
     }
+    door_->abandon();
     wake_.notify_all();
     tell_waiting();
     // 2. Take the GIL, on a thread of its own: code in C may hold it for ever. Then it is taken
@@ -387,6 +388,14 @@ void* interpreter::freezer_main(void* argument) noexcept {
     PyThreadState* state = PyThreadState_New(target.state_);
     if (state == nullptr) return nullptr;
     PyEval_RestoreThread(state);
+    if (!target.door_->is_empty()) {
+        // Threads of other interpreters are inside, or wait for the GIL: they get the chance to go.
+        stop_other_threads(state, target.door_.get());
+        target.door_->interrupt_visitors();
+        PyEval_SaveThread();
+        static_cast<void>(target.door_->wait_all_left(clock::now() + visitor_patience));
+        PyEval_RestoreThread(state);
+    }
     stop_other_threads(state);
     target.frozen_.set();
     return nullptr;  // with the GIL, for ever

@@ -6,6 +6,7 @@
 
 #include <cstring>
 #include <shared_mutex>
+#include <utility>
 
 #include "data/guarded.h"
 #include "data/remote_error.h"
@@ -72,7 +73,10 @@ std::string inherit() {
 }
 
 interpreter::interpreter(key, settings wanted)
-    : settings_(std::move(wanted)), name_(settings_.name), generation_(process::get().generation) {}
+    : settings_(std::move(wanted)),
+      name_(settings_.name),
+      door_(std::make_shared<door>(name_)),
+      generation_(process::get().generation) {}
 
 interpreter* interpreter::current() noexcept {
     return own_interpreter;
@@ -193,6 +197,9 @@ bool interpreter::start() {
         if (phase_ == phase::starting) phase_ = failure_.empty() ? phase::running : phase::ending;
     }
     if (failure_.empty()) {
+        door_->open(state_, [weak = weak_from_this()] {
+            if (const auto self = weak.lock()) self->poke();
+        });
         started_.set();
     } else {
         // Nothing is left behind when create() throws.
@@ -239,18 +246,23 @@ bool interpreter::take_job(task& next) noexcept {
     return true;
 }
 
+void interpreter::poke() noexcept {
+    {
+        const std::lock_guard lock(mutex_);
+        poked_ = true;
+    }
+    wake_.notify_all();
+}
+
 // Until it is to end: waits detached, runs jobs attached.
 void interpreter::serve() {
     for (;;) {
         task next;
-        std::vector<PyThreadState*> orphans;
         {
             std::unique_lock lock(mutex_);
-            wake_.wait(lock, [&] {
-                return !queue_.empty() || !orphans_.empty() || phase_ != phase::running;
-            });
-            orphans.swap(orphans_);
-            if (!take_job(next) && orphans.empty()) return;
+            wake_.wait(lock, [&] { return !queue_.empty() || poked_ || phase_ != phase::running; });
+            const bool poked = std::exchange(poked_, false);
+            if (!take_job(next) && !poked) return;
         }
         PyEval_RestoreThread(own_);
         while (next.job) {
@@ -260,10 +272,7 @@ void interpreter::serve() {
             when_abandoned_ = {};
             if (!take_job(next)) break;
         }
-        for (PyThreadState* orphan : orphans) {
-            PyThreadState_Clear(orphan);
-            PyThreadState_Delete(orphan);
-        }
+        door_->tidy();
         PyEval_SaveThread();
     }
 }

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "interpreter/completion.h"
+#include "interpreter/door.h"
 
 namespace allcores::interpreter {
 
@@ -66,6 +67,8 @@ class interpreter : public std::enable_shared_from_this<interpreter> {
 
     std::int64_t id() const noexcept { return id_; }
     const std::string& name() const noexcept { return name_; }
+    // Others come in there; it may outlive this.
+    door& entrance() const noexcept { return *door_; }
     // Takes jobs: neither ended nor ending, and not on the other side of a fork.
     bool is_alive() const;
 
@@ -97,8 +100,6 @@ class interpreter : public std::enable_shared_from_this<interpreter> {
     interpreter& operator=(const interpreter&) = delete;
 
  private:
-    friend class attached;
-    friend struct thread_cache;
     friend struct process;
 
     // starting -> running -> ending -> deleting -> ended, or -> abandoned from each before
@@ -120,7 +121,6 @@ class interpreter : public std::enable_shared_from_this<interpreter> {
     void finish() noexcept;
     void wind_down_python() noexcept;
     bool end_daemon_threads() noexcept;
-    void delete_cached_states() noexcept;
     std::shared_ptr<image_life> images_left() const noexcept;
     bool alone() const noexcept;
     void remain_abandoned() noexcept;
@@ -134,14 +134,12 @@ class interpreter : public std::enable_shared_from_this<interpreter> {
     static void* freezer_main(void* self) noexcept;
     static void* interrupter_main(void* request) noexcept;
 
-    // Visitors hold off the end (attach.cpp).
-    bool enter() noexcept;
-    void leave() noexcept;
-    void adopt(PyThreadState* state);
-    void give_back(PyThreadState* state) noexcept;
+    bool enter_to_interrupt() noexcept;
+    void poke() noexcept;
 
     const settings settings_;
     const std::string name_;
+    const std::shared_ptr<door> door_;
     const unsigned generation_;  // of the process: differs on the other side of a fork
 
     // Written by the own thread before `started_` is set, then constant.
@@ -167,10 +165,7 @@ class interpreter : public std::enable_shared_from_this<interpreter> {
     phase phase_ = phase::starting;
     std::deque<task> queue_;
     std::function<void()> when_abandoned_;  // of the job that runs
-    std::size_t visitors_ = 0;
-    bool closed_to_visitors_ = false;      // once the end has begun to wait for them
-    std::vector<PyThreadState*> cached_;   // of other OS threads
-    std::vector<PyThreadState*> orphans_;  // of those that ended
+    bool poked_ = false;                    // the door wants to be tidied
 };
 
 }  // namespace allcores::interpreter

@@ -113,6 +113,39 @@ void process::end_all(const interpreter::gives_up& giving_up) {
     for (const auto& each : all) static_cast<void>(each->abandon());
 }
 
+void process::end_main() {
+    main->begin_ending();
+    main->close();
+    std::deque<std::move_only_function<void()>> dropped;
+    {
+        const std::lock_guard lock(mutex);
+        dropped.swap(main_jobs);
+    }
+    dropped.clear();  // those who wait for them learn that
+    // A visitor that does not come out in time hangs where it would take the GIL, as CPython's own
+    // threads do.
+    if (!main->is_empty()) {
+        main->interrupt_visitors();
+        const detached elsewhere;
+        static_cast<void>(main->wait_all_left(std::chrono::steady_clock::now() + exit_grace));
+    }
+    if (main->is_empty()) main->end();
+}
+
+std::shared_ptr<door> process::current_door() {
+    PyInterpreterState* const here = PyInterpreterState_Get();
+    if (main->state() == here) return main;
+    thread_local std::weak_ptr<door> last;
+    if (auto known = last.lock(); known != nullptr && known->state() == here) return known;
+    const std::lock_guard lock(mutex);
+    for (const auto& each : interpreters) {
+        if (each->state_ != here) continue;
+        last = each->door_;
+        return each->door_;
+    }
+    return nullptr;
+}
+
 // 1. No interpreter is being made or deleted from here to the end of the fork. 2. None but the main
 // one, and those that are not ours, is in CPython's list: the child would clear them, with their
 // threads missing.
@@ -125,6 +158,7 @@ void process::before_fork() {
         // the very moment of the fork.
         static_cast<void>(all.structure.lock_for(fork_patience));
     }
+    all.main->mutex().lock();
     const std::lock_guard lock(all.mutex);
     all.unlinked.clear();
     for (const auto& each : all.interpreters) {
@@ -136,15 +170,21 @@ void process::before_fork() {
 void process::after_fork_in_parent() noexcept {
     process& all = get();
     for (PyInterpreterState* each : all.unlinked) relink_to_runtime(each);
+    all.main->mutex().unlock();
     all.structure.unlock();
 }
 
 // 3. The interpreters of the parent are memory that nobody looks at: their objects stay in the old
 // `process`, whose locks may be held by threads that are not here.
 void process::after_fork_in_child() noexcept {
+    process& old = get();
     auto* fresh = new process;
-    fresh->generation = get().generation + 1;
-    fresh->inherited = get().inherited;
+    fresh->generation = old.generation + 1;
+    fresh->inherited = old.inherited;
+    for (const auto& each : old.interpreters) each->door_->forget_after_fork();
+    old.main->reopen_after_fork();
+    old.main->mutex().unlock();
+    fresh->main = old.main;
     instance.store(fresh, std::memory_order_release);
     forget_attachments();
 }

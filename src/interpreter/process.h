@@ -11,12 +11,16 @@
 //   unlinked   what a fork took out of CPython's list; guarded by `structure`, held exclusively
 //   output     held while a worker writes lines (interpreter/output.h)
 //   compiled   code of modules that have no bytecode on disk; has its own lock
+//   main_jobs  what the main thread is to run; guarded by `mutex` (interpreter/main_thread.h)
+//   main       the main interpreter's door; constant, and the same on both sides of a fork
 //   generation counts forks; constant within one object
 #pragma once
 #include <pthread.h>
 
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -24,6 +28,7 @@
 #include <vector>
 
 #include "concurrency/made_once.h"
+#include "interpreter/door.h"
 #include "interpreter/interpreter.h"
 #include "interpreter/structure_lock.h"
 
@@ -54,6 +59,8 @@ struct process {
     std::mutex output;
     concurrency::made_once compiled{64 << 20};
     std::vector<ended_interpreter> ended;  // whose images are not unloaded yet
+    std::deque<std::move_only_function<void()>> main_jobs;
+    std::shared_ptr<door> main = std::make_shared<door>("main");
     unsigned generation = 0;
 
     bool is_closing();
@@ -67,6 +74,14 @@ struct process {
     // and what does not heed that within a second is abandoned. Nothing can be created afterwards.
     // Detached.
     void end_all(const interpreter::gives_up& giving_up);
+
+    // The rest of it, with the main interpreter's GIL: nobody else calls into it any more, and what
+    // it has shared goes.
+    void end_main();
+
+    // The door of the interpreter that this thread is in, with its GIL; null: it is not one of
+    // ours, or has ended.
+    std::shared_ptr<door> current_door();
 
     // Around os.fork(), on the thread that forks, with the main interpreter's GIL.
     static void before_fork();
