@@ -191,9 +191,9 @@ def _is_importable_alias(alias: Any) -> bool:
 
 
 def make_alias(name: str, value: Any, parameters: tuple[Any, ...]) -> Any:
-    import _typing
+    import typing
 
-    return _typing.TypeAliasType(name, value, type_params=parameters)  # type: ignore[attr-defined]
+    return typing.TypeAliasType(name, value, type_params=parameters)
 
 
 _by_value: Any = None
@@ -204,8 +204,8 @@ def by_value_pickler() -> Any:
     global _by_value
     if _by_value is not None:
         return _by_value
-    import _typing
     import copyreg
+    import typing
 
     import cloudpickle
     import cloudpickle.cloudpickle as inside
@@ -214,8 +214,9 @@ def by_value_pickler() -> Any:
         raise TypeError(f"cannot pickle {type(obj).__name__!r} object")
 
     of_cloudpickle = dict(cloudpickle.Pickler._dispatch_table)
-    others = {io.TextIOWrapper: refuse, memoryview: refuse}  # it makes something else of these
-    others[_typing.TypeAliasType] = _reduce_alias  # type: ignore[attr-defined]
+    # cloudpickle makes something else of the first two.
+    others: dict[type, Any] = {io.TextIOWrapper: refuse, memoryview: refuse}
+    others[typing.TypeAliasType] = _reduce_alias
 
     class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         # A Python function that is called for each object would take longer than all else: the

@@ -63,7 +63,7 @@ def host(factory: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     home = Interpreter(f"home of {getattr(factory, '__qualname__', type(factory).__name__)}")
     try:
         proxy = home.call(_make_hosted, factory, args, kwargs)
-        _core._keep(proxy, home._handle)
+        _core._keep_home(proxy, home._handle)
     except BaseException:
         home.destroy()
         raise

@@ -323,13 +323,13 @@ PyObject* share(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
     });
 }
 
-// _keep(proxy, handle): the handle's interpreter lives as long as the object's proxies.
+// _keep_home(proxy, handle): the handle's interpreter lives as long as the object's proxies.
 PyObject* keep(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
     return guarded([&] {
         const data::pointer_type* how =
             count == 2 ? data::pointer_type_of(Py_TYPE(arguments[1])) : nullptr;
         if (how == nullptr) {
-            PyErr_SetString(PyExc_TypeError, "_keep(proxy, handle)");
+            PyErr_SetString(PyExc_TypeError, "_keep_home(proxy, handle)");
             throw python_error();
         }
         shared_by(arguments[0])->keeps = how->state_of(arguments[1]);
@@ -353,7 +353,7 @@ void open_main() {
 
 PyMethodDef functions[] = {
     fast<share>("_share"),
-    fast<keep>("_keep"),
+    fast<keep>("_keep_home"),
     {nullptr, nullptr, 0, nullptr},
 };
 

@@ -8,7 +8,6 @@ namespace allcores::bindings {
 
 using data::checked;
 using data::guarded;
-using data::python_error;
 using data::ref;
 using data::shared_method;
 

@@ -143,7 +143,7 @@ class Reduced(Node):
         return Reduced.make, (self.x,)
 
     @staticmethod
-    def make(x: int) -> "Reduced":
+    def make(x: int) -> Reduced:
         return Reduced(x=x + 1)
 
 
@@ -161,7 +161,7 @@ class Numbered(Node):
     def __getnewargs__(self) -> tuple[int]:
         return (self.x,)
 
-    def __new__(cls, x: int = 0, **_: Any) -> "Numbered":
+    def __new__(cls, x: int = 0, **_: Any) -> Numbered:
         made = super().__new__(cls)
         vars(made)["new"] = x
         return made
@@ -321,7 +321,7 @@ def test_a_class_that_is_another_one_there(worker):
     old = message_values.User
     try:
         message_values.User = Slotted
-        with pytest.raises(TypeError, match="Slotted.* is not the class here"):
+        with pytest.raises(TypeError, match=r"Slotted.* is not the class here"):
             message.decode()
         del message_values.User
         message = _encode([User("u", 1)])

@@ -555,6 +555,7 @@ def await_from_elsewhere(proxy):
 def test_cancelling(counter):
     async def use():
         waiting = asyncio.ensure_future(wait_for(counter.never()))
+        await asyncio.sleep(0)  # it awaits now: one that never did has nothing to cancel
         while counter.number != -1:
             await asyncio.sleep(0)
         waiting.cancel()

@@ -39,6 +39,7 @@ TEST(CoreCounter, EveryAdditionIsInOneResult) {
     wide_int sum = 0;
     {
         std::vector<std::jthread> threads;
+        threads.reserve(threads_count);
         for (int i = 0; i < threads_count; ++i) {
             threads.emplace_back([&] {
                 for (int round = 0; round < rounds; ++round) counter.add(greatest / 3);

@@ -204,6 +204,7 @@ TEST_F(Table, ManyThreads) {
         std::atomic<int> added = 0, removed = 0;
         {
             std::vector<std::jthread> threads;
+            threads.reserve(threads_count);
             for (int i = 0; i < threads_count; ++i) {
                 threads.emplace_back([&, i] {
                     std::mt19937 random(static_cast<unsigned>(i));
@@ -240,6 +241,7 @@ TEST_F(Table, EveryReplacementCounts) {
     constexpr int threads_count = 4, rounds = 5000;
     {
         std::vector<std::jthread> threads;
+        threads.reserve(threads_count);
         for (int i = 0; i < threads_count; ++i) {
             threads.emplace_back([&] {
                 for (int round = 0; round < rounds;) {
