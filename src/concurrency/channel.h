@@ -15,6 +15,7 @@
 #include <array>
 #include <cstddef>
 #include <deque>
+#include <mutex>
 
 #include "concurrency/waiter.h"
 
@@ -252,7 +253,7 @@ class channel {
 
     const order order_;
     const comparison before_;
-    mutable std::mutex mutex_;  // guards what follows
+    mutable sync::mutex mutex_;  // guards what follows
     std::size_t capacity_;
     std::deque<entry> items_;  // order::priority: a heap
     waiting_list<Item> pushers_;
@@ -281,19 +282,19 @@ bool waiter<Item>::begin(bool only_try) {
     if (count > 1) std::ranges::sort(turns, std::less<>(), address);
 
     bells told;
-    std::vector<std::unique_lock<std::mutex>> locks;
-    std::unique_lock<std::mutex> only;
+    std::vector<std::unique_lock<sync::mutex>> locks;
+    std::unique_lock<sync::mutex> only;
     if (count == 1) {
         only = std::unique_lock(cases_[0].where->mutex_);
     } else {
         locks.reserve(count);
         for (const std::uint32_t i : turns) {
-            std::mutex& mutex = cases_[i].where->mutex_;
+            sync::mutex& mutex = cases_[i].where->mutex_;
             if (locks.empty() || locks.back().mutex() != &mutex) locks.emplace_back(mutex);
         }
     }
     for (std::size_t left = count; left > 0; --left) {
-        std::swap(turns[random_number() % left], turns[left - 1]);
+        std::swap(turns[sync::random_below(left)], turns[left - 1]);
         node<Item>& which = cases_[turns[left - 1]];
         const status how = which.where->attempt(which, item_, told);
         if (how == status::waiting) continue;

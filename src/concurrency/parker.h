@@ -5,10 +5,11 @@
 // waiting thread ends the wait (Ctrl-C), and who tells needs a system call only when somebody
 // sleeps.
 #pragma once
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
+
+#include "concurrency/sync.h"
 
 namespace allcores::concurrency {
 
@@ -24,7 +25,7 @@ class alarm {
 class parker final : public alarm {
  public:
     enum class outcome { woken, signalled, timed_out };
-    using time_point = std::chrono::steady_clock::time_point;
+    using time_point = sync::time_point;
 
     // The calling thread's own.
     static const std::shared_ptr<parker>& mine();
@@ -42,7 +43,7 @@ class parker final : public alarm {
     static constexpr std::uint32_t rung = 1;
     static constexpr std::uint32_t sleeping = 2;
     // ring()'s exchange (release) pairs with park()'s reads (acquire).
-    std::atomic<std::uint32_t> state_{quiet};
+    sync::atomic<std::uint32_t> state_{quiet};
 
     bool spin() noexcept;
 

@@ -11,16 +11,14 @@
 // the locks of their channels: never with one of those held. No GIL is needed.
 #pragma once
 #include <algorithm>
-#include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <span>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "concurrency/parker.h"
+#include "concurrency/sync.h"
 
 namespace allcores::concurrency {
 
@@ -145,7 +143,7 @@ class waiter {
             return true;
         }
         if (expected == cancelled) return true;
-        while (!finished()) std::this_thread::yield();  // the claimer is about to
+        while (!finished()) sync::yield();  // the claimer is about to
         return false;
     }
 
@@ -187,20 +185,10 @@ class waiter {
     const std::span<node<Item>> cases_;
     std::shared_ptr<alarm> bell_;  // taken by the claimer
     const std::uint64_t token_;
-    std::atomic<std::uint32_t> taken_{nobody};  // by whoever is first: claimers, cancel()
-    std::atomic<bool> finished_{false};         // the claimer, after the next two
+    sync::atomic<std::uint32_t> taken_{nobody};  // by whoever is first: claimers, cancel()
+    sync::atomic<bool> finished_{false};         // the claimer, after the next two
     status result_ = status::waiting;
     Item item_ = {};
 };
-
-// A number at random, for fairness; each thread has its own sequence.
-inline std::uint32_t random_number() noexcept {
-    thread_local std::uint64_t state =
-        reinterpret_cast<std::uintptr_t>(&state) * 0x9E3779B97F4A7C15U | 1;
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return static_cast<std::uint32_t>(state >> 32);
-}
 
 }  // namespace allcores::concurrency

@@ -223,8 +223,8 @@ TEST(select, giving_up_loses_nothing) {
             while (popped < 2 * count) {
                 int_node cases[] = {{&one, action::pop}, {&two, action::pop}};
                 int_waiter waiting(cases, parker::mine());
-                if (!waiting.begin() && random_number() % 2 == 0) std::this_thread::yield();
-                if (!waiting.finished() || random_number() % 4 == 0) {
+                if (!waiting.begin() && sync::random_below(2) == 0) std::this_thread::yield();
+                if (!waiting.finished() || sync::random_below(4) == 0) {
                     waiting.give_up();
                     continue;
                 }

@@ -1,0 +1,40 @@
+#include "concurrency/sync.h"
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <ctime>
+
+namespace allcores::concurrency::sync {
+namespace {
+
+long futex(atomic<std::uint32_t>& word, int operation, std::uint32_t value,
+           const timespec* until) noexcept {
+    static_assert(sizeof(atomic<std::uint32_t>) == sizeof(std::uint32_t));
+    return syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&word),
+                   operation | FUTEX_PRIVATE_FLAG, value, until, nullptr, FUTEX_BITSET_MATCH_ANY);
+}
+
+}  // namespace
+
+sleep_end sleep(atomic<std::uint32_t>& word, std::uint32_t value, time_point until) noexcept {
+    timespec deadline{};
+    const bool forever = until == time_point::max();
+    if (!forever) {
+        const auto since = std::chrono::nanoseconds(until.time_since_epoch()).count();
+        deadline.tv_sec = static_cast<time_t>(since / 1'000'000'000);
+        deadline.tv_nsec = static_cast<long>(since % 1'000'000'000);
+    }
+    const long status = futex(word, FUTEX_WAIT_BITSET, value, forever ? nullptr : &deadline);
+    if (status != 0 && errno == EINTR) return sleep_end::signalled;
+    if (status != 0 && errno == ETIMEDOUT) return sleep_end::timed_out;
+    return sleep_end::woken;
+}
+
+void wake(atomic<std::uint32_t>& word) noexcept {
+    futex(word, FUTEX_WAKE, 1, nullptr);
+}
+
+}  // namespace allcores::concurrency::sync
