@@ -12,16 +12,15 @@
 // Any thread, with any GIL or none. What waits is in concurrency/waiter.h. Item: move-only plain
 // memory that any thread can drop; it has an empty value.
 #pragma once
-#include <array>
+#include <algorithm>
 #include <cstddef>
-#include <deque>
 #include <mutex>
+#include <utility>
 
+#include "concurrency/channel_items.h"
 #include "concurrency/waiter.h"
 
 namespace allcores::concurrency {
-
-enum class order : std::uint8_t { fifo, lifo, priority };
 
 struct channel_statistics {
     std::uint64_t pushed = 0;
@@ -38,11 +37,10 @@ template <class Item>
 class channel {
  public:
     static constexpr std::size_t unbounded = static_cast<std::size_t>(-1);
-    // For order::priority: whether an item comes out before another one.
-    using comparison = bool (*)(const Item& one, const Item& other);
+    using comparison = channel_items<Item>::comparison;
 
     explicit channel(std::size_t capacity, order how = order::fifo, comparison before = nullptr)
-        : order_(how), before_(before), capacity_(capacity) {}
+        : items_(how, before), capacity_(capacity) {}
     channel(const channel&) = delete;
     channel& operator=(const channel&) = delete;
 
@@ -69,12 +67,7 @@ class channel {
             popper->owner->finish(status::done, told);
             return;
         }
-        if (order_ == order::fifo) {
-            items_.push_front({std::move(item), 0});
-        } else {
-            items_.push_back({std::move(item), 0});
-            settle_last();
-        }
+        items_.put_back(std::move(item));
         --popped_;
     }
 
@@ -86,11 +79,11 @@ class channel {
     }
 
     void poison() {
-        std::deque<entry> dropped;  // after the lock
+        typename channel_items<Item>::content dropped;  // after the lock
         bells told;
         const std::lock_guard lock(mutex_);
         is_closed_ = is_poisoned_ = true;
-        dropped.swap(items_);
+        items_.take_all(dropped);
         end_waiting(status::poisoned, told);
         unfinished_ -= std::min<std::uint64_t>(unfinished_, dropped.size());
         wake_joiners(told);
@@ -117,7 +110,7 @@ class channel {
         capacity_ = capacity;
         fill_up(told);
     }
-    order order_of_items() const { return order_; }
+    order order_of_items() const { return items_.how(); }
 
     channel_statistics statistics() const {
         const std::lock_guard lock(mutex_);
@@ -127,11 +120,6 @@ class channel {
 
  private:
     friend class waiter<Item>;
-
-    struct entry {
-        Item item;
-        std::uint64_t number;  // of its push, among equals of a priority
-    };
 
     // All that follows: with the lock.
 
@@ -145,16 +133,15 @@ class channel {
             return status::done;
         }
         if (items_.size() >= capacity_) return status::waiting;
-        items_.push_back({Item(), pushed_});
-        items_.back().item = std::move(item);
-        settle_last();
+        items_.make_room(pushed_);
+        items_.fill_room(std::move(item));
         count_push();
         return status::done;
     }
 
     status pop(Item& item, bells& told) {
         if (!items_.empty()) {
-            take_first(item);
+            items_.take_first(item);
             ++popped_;
             fill_up(told);
             return status::done;
@@ -197,47 +184,16 @@ class channel {
     void fill_up(bells& told) noexcept {
         while (!pushers_.empty() && items_.size() < capacity_) {
             try {
-                items_.push_back({Item(), pushed_});
+                items_.make_room(pushed_);
             } catch (...) {
                 return;
             }
             node<Item>* pusher = pushers_.claim_first();
-            if (pusher == nullptr) {
-                items_.pop_back();
-                return;
-            }
-            items_.back().item = std::move(pusher->item);
-            settle_last();
+            if (pusher == nullptr) return items_.give_up_room();
+            items_.fill_room(std::move(pusher->item));
             count_push();
             pusher->owner->finish(status::done, told);
         }
-    }
-
-    bool comes_later(const entry& one, const entry& other) const {
-        if (before_(other.item, one.item)) return true;
-        return !before_(one.item, other.item) && other.number < one.number;
-    }
-
-    void settle_last() {
-        if (order_ != order::priority) return;
-        std::push_heap(items_.begin(), items_.end(), [this](const entry& one, const entry& other) {
-            return comes_later(one, other);
-        });
-    }
-
-    void take_first(Item& item) {
-        if (order_ == order::fifo) {
-            item = std::move(items_.front().item);
-            items_.pop_front();
-            return;
-        }
-        if (order_ == order::priority) {
-            std::pop_heap(
-                items_.begin(), items_.end(),
-                [this](const entry& one, const entry& other) { return comes_later(one, other); });
-        }
-        item = std::move(items_.back().item);
-        items_.pop_back();
     }
 
     void end_waiting(status how, bells& told) {
@@ -251,11 +207,9 @@ class channel {
         while (node<Item>* found = joiners_.claim_first()) found->owner->finish(status::done, told);
     }
 
-    const order order_;
-    const comparison before_;
-    mutable sync::mutex mutex_;  // guards what follows
+    mutable sync::mutex mutex_;  // guards what follows, but for the order of items_
+    channel_items<Item> items_;
     std::size_t capacity_;
-    std::deque<entry> items_;  // order::priority: a heap
     waiting_list<Item> pushers_;
     waiting_list<Item> poppers_;
     waiting_list<Item> joiners_;
@@ -266,58 +220,6 @@ class channel {
     bool is_poisoned_ = false;
 };
 
-// All cases at one moment: with the locks of all their channels, taken in the order of addresses.
-template <class Item>
-bool waiter<Item>::begin(bool only_try) {
-    const std::size_t count = cases_.size();
-    std::array<std::uint32_t, 8> few;
-    std::vector<std::uint32_t> many;
-    std::span<std::uint32_t> turns(few.data(), std::min(count, few.size()));
-    if (count > few.size()) {
-        many.resize(count);
-        turns = many;
-    }
-    for (std::uint32_t i = 0; i < count; ++i) turns[i] = i;
-    const auto address = [this](std::uint32_t i) { return cases_[i].where; };
-    if (count > 1) std::ranges::sort(turns, std::less<>(), address);
-
-    bells told;
-    std::vector<std::unique_lock<sync::mutex>> locks;
-    std::unique_lock<sync::mutex> only;
-    if (count == 1) {
-        only = std::unique_lock(cases_[0].where->mutex_);
-    } else {
-        locks.reserve(count);
-        for (const std::uint32_t i : turns) {
-            sync::mutex& mutex = cases_[i].where->mutex_;
-            if (locks.empty() || locks.back().mutex() != &mutex) locks.emplace_back(mutex);
-        }
-    }
-    for (std::size_t left = count; left > 0; --left) {
-        std::swap(turns[sync::random_below(left)], turns[left - 1]);
-        node<Item>& which = cases_[turns[left - 1]];
-        const status how = which.where->attempt(which, item_, told);
-        if (how == status::waiting) continue;
-        taken_.store(first_case + turns[left - 1], std::memory_order_relaxed);
-        result_ = how;
-        finished_.store(true, std::memory_order_release);
-        return true;
-    }
-    if (only_try) return false;
-    // In the shuffled order, as several may be at one channel.
-    for (const std::uint32_t i : turns)
-        cases_[i].where->list_of(cases_[i].what).push_back(cases_[i]);
-    return false;
-}
-
-// Out of all lists. The claimer has taken the node that it claimed out before it said finished.
-template <class Item>
-void waiter<Item>::leave() {
-    if (cases_.size() == 1 && finished()) return;
-    for (node<Item>& each : cases_) {
-        const std::lock_guard lock(each.where->mutex_);
-        if (each.is_queued) each.where->list_of(each.what).remove(each);
-    }
-}
-
 }  // namespace allcores::concurrency
+
+#include "concurrency/waiter_begin.h"
