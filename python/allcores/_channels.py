@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from allcores._core import Channel
+    from allcores._queues import Queue
 
-    type Case = Channel[Any] | tuple[Channel[Any], Any]
+    type Case = Channel[Any] | Queue | tuple[Channel[Any] | Queue, Any]
 
 
 class ChannelClosed(Exception):
@@ -44,7 +45,7 @@ def select(*cases: Case, timeout: float | None = None, default: Any = _nothing) 
 
     A case is a channel, to pop from it, or a tuple `(channel, item)`, to push. Exactly one of them
     happens, chosen at random among those that are ready; the result is its channel, and the item
-    that was popped or pushed.
+    that was popped or pushed. A queue may stand for a channel: to get from it, or to put into it.
 
         channel, item = allcores.select(requests, (replies, answer))
 

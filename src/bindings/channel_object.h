@@ -5,6 +5,7 @@
 #include <Python.h>
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "bindings/channel_priority.h"
@@ -35,19 +36,41 @@ struct channel_object {
     PyObject_HEAD std::shared_ptr<channel_state> state;
 };
 
+inline channel_object* as_channel(PyObject* self) {
+    return reinterpret_cast<channel_object*>(self);
+}
+
+inline channel_state& state_of(PyObject* self) {
+    return *as_channel(self)->state;
+}
+
+// What Python calls maxsize: 0 is any number.
+inline std::size_t capacity_of(Py_ssize_t maxsize) {
+    return maxsize == 0 ? channel_state::unbounded : static_cast<std::size_t>(maxsize);
+}
+
+// Of the type, in channel_methods.cpp.
+extern PyMethodDef channel_methods[];
+PyObject* channel_next(PyObject* self);
+PyObject* channel_anext(PyObject* self);
+
 // How they cross: by pointer.
 extern const data::pointer_type channel_crossing;
 
-// Of an object that may be something else. Throws python_error (TypeError).
-const std::shared_ptr<channel_state>& channel_of(PyObject* object);
+// Of a Channel or a queue, or an object that may be something else. Throws python_error
+// (TypeError).
+std::shared_ptr<channel_state> channel_of(PyObject* object);
 
-// What select's cases are: channels to pop from, tuples (channel, item) to push. Encodes the items.
-// Throws python_error (TypeError, ValueError for none).
+// What select's cases are: channels or queues to pop from, tuples (channel, item) to push. Encodes
+// the items. Throws python_error (TypeError, ValueError for none).
 struct channel_cases {
     std::vector<std::shared_ptr<channel_state>> channels;  // keeps them
     std::vector<channel_node> nodes;
 };
 channel_cases parse_cases(PyObject* cases);
+
+// What Python shows of a channel. Throws bad_alloc. Any thread.
+std::string text_of(const channel_state& channel);
 
 // Encodes an item for a channel. Throws python_error.
 parcel pack(const channel_state& channel, PyObject* item);

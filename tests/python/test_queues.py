@@ -1,5 +1,6 @@
 """Queue, LifoQueue, PriorityQueue: CPython's own tests of `queue`, and what is ours."""
 
+import asyncio
 import importlib.util
 import queue
 import subprocess
@@ -8,7 +9,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from allcores import Interpreter, LifoQueue, PriorityQueue, Queue
+from allcores import (
+    Channel,
+    ChannelClosed,
+    ChannelPoisoned,
+    Interpreter,
+    LifoQueue,
+    PriorityQueue,
+    Queue,
+    aselect,
+    select,
+)
 
 # Left out: FailingQueueTest, which overrides the methods that keep the items (these are in C++).
 PROGRAM = """
@@ -130,3 +141,57 @@ def test_what_is_dropped_at_shutdown_is_no_task():
     made.join()
     with pytest.raises(queue.ShutDown):
         made.get()
+
+
+@pytest.mark.parametrize("kind", [Queue, LifoQueue, PriorityQueue])
+def test_select_takes_queues(kind):
+    one, other = kind(1), kind()
+    one.put(1)
+    # Only one can happen each time: `one` is full, `other` is empty.
+    assert select((one, 2), other, one) == (one, 1)
+    assert select((one, 3), other) == (one, 3)
+    assert one.unfinished_tasks == 2
+    assert select(other, (one, 4), default="none") == (None, "none")
+    other.put(5)
+    assert asyncio.run(aselect((one, 6), other)) == (other, 5)
+    one.shutdown()
+    assert select(one) == (one, 3)
+    with pytest.raises(ChannelClosed) as raised:
+        select(other, one)
+    assert raised.value.case == 1
+    other.shutdown(immediate=True)
+    with pytest.raises(ChannelPoisoned):
+        select((other, 1))
+
+
+def test_select_waits_at_queues_and_channels():
+    first, second = Queue(), Channel()
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(select, first, second)
+        while not second.statistics()["waiting_to_pop"]:
+            pass
+        first.put("came")
+        assert waiting.result() == (first, "came")
+    assert second.statistics()["waiting_to_pop"] == 0
+
+
+def test_select_puts_in_the_queue_s_order():
+    ordered = PriorityQueue()
+    for number in (3, 1, 2):
+        assert select((ordered, number)) == (ordered, number)
+    assert [ordered.get() for _ in range(3)] == [1, 2, 3]
+    with pytest.raises(TypeError):
+        select((ordered, {}))
+
+
+def test_select_takes_subclasses_and_nothing_else():
+    class Own(Queue):
+        pass
+
+    own = Own()
+    own.put(1)
+    assert select(own) == (own, 1)
+    with pytest.raises(TypeError, match="a Channel or Queue is needed, not a .*SimpleQueue"):
+        select(queue.SimpleQueue())
+    with pytest.raises(AttributeError):
+        select(Queue.__new__(Queue))
