@@ -4,8 +4,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <string>
+#include <utility>
 
 #include "bindings/channel_object.h"
+#include "bindings/who_waits.h"
+#include "concurrency/long_wait.h"
 #include "data/guarded.h"
 #include "interpreter/attach.h"
 #include "interpreter/process.h"
@@ -52,6 +56,30 @@ ref channel_error(const char* name, const char* text) {
     return checked(PyObject_CallFunction(type.get(), "s", text));
 }
 
+// "pop from CHANNEL", or of a select all its cases. With the GIL.
+std::string description(const channel_waiter& waiting) {
+    constexpr std::size_t most = 8;
+    std::string text;
+    for (const channel_node& each : waiting.cases().first(std::min(waiting.cases().size(), most))) {
+        text += text.empty() ? "" : " or ";
+        text += each.what == action::push  ? "push to "
+                : each.what == action::pop ? "pop from "
+                                           : "join of ";
+        text += text_of(*each.where);
+    }
+    return waiting.cases().size() > most ? text + " or others" : text;
+}
+
+void list(concurrency::long_wait& lasting, const channel_waiter& waiting) noexcept {
+    std::string who;
+    try {
+        who = who_waits(description(waiting));
+    } catch (const std::bad_alloc&) {
+        // The report has a line less to tell.
+    }
+    lasting.list(std::move(who), [&waiting] { return waiting.finished(); });
+}
+
 }  // namespace
 
 moment deadline_of(PyObject* timeout) {
@@ -69,17 +97,21 @@ void wait_until(channel_waiter& waiting, moment deadline) {
     const std::shared_ptr<worker> own = home();
     const bool on_main_thread = own == nullptr && getpid() == gettid();
     const bool looks = on_main_thread || own != nullptr;
+    moment now = steady_clock::now();
+    concurrency::long_wait lasting(deadline != moment::max(), now);
     for (;;) {
         bool ends = false;
         bool is_late = false;
         {
             const interpreter::detached elsewhere;
-            const moment until =
-                looks ? std::min(deadline, steady_clock::now() + look_around) : deadline;
+            moment until = std::min(deadline, lasting.next_look());
+            if (looks) until = std::min(until, now + look_around);
             static_cast<void>(parker::mine()->park(until));
             if (waiting.finished()) return;
+            now = steady_clock::now();
+            if (lasting.is_listed() && lasting.is_due(now)) lasting.look();
             ends = own != nullptr && !own->is_alive();
-            is_late = steady_clock::now() >= deadline;
+            is_late = now >= deadline;
             // Before the GIL is taken, which it may never be in an interpreter that was given up.
             if ((ends || is_late) && !waiting.cancel()) return;
         }
@@ -91,6 +123,7 @@ void wait_until(channel_waiter& waiting, moment deadline) {
             PyErr_SetNone(PyExc_TimeoutError);
             throw python_error();
         }
+        if (!lasting.is_listed() && lasting.is_due(now)) list(lasting, waiting);
         if (!looks) continue;
         try {
             look_for_interruption();

@@ -9,11 +9,15 @@
 #include <cmath>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <stdexcept>
+#include <string>
 #include <thread>
 
 #include "bindings/module.h"
 #include "bindings/proxy_object.h"
+#include "bindings/who_waits.h"
+#include "concurrency/long_wait.h"
 #include "data/guarded.h"
 #include "data/message.h"
 #include "data/message_types.h"
@@ -119,13 +123,22 @@ void wait_for(worker& callee, call_state& state) {
     worker* const own = worker::current();
     bool interrupted = false;
     auto give_up_at = std::chrono::steady_clock::time_point::max();
+    std::optional<concurrency::long_wait> lasting;
     for (;;) {
         completion::outcome outcome;
         {
             const detached elsewhere;
             outcome = main || own != nullptr ? state.done.wait(signal_poll) : state.done.wait();
+            if (outcome == completion::outcome::timed_out && lasting && lasting->is_listed() &&
+                lasting->is_due(std::chrono::steady_clock::now()))
+                lasting->look();
         }
         if (outcome == completion::outcome::done) break;
+        if (!lasting) lasting.emplace(interrupted, std::chrono::steady_clock::now());
+        if (!lasting->is_listed() && lasting->is_due(std::chrono::steady_clock::now())) {
+            lasting->list(who_waits("a call in interpreter " + std::to_string(callee.id())),
+                          [&state] { return state.done.is_set(); });
+        }
         if (PyErr_CheckSignals() < 0) {
             // The first Ctrl-C stops the call and waits for that a little; the second does not
             // wait.

@@ -147,6 +147,8 @@ class waiter {
         return false;
     }
 
+    std::span<const node<Item>> cases() const { return cases_; }
+
     // When finished: which case it was, what came of it, and what was popped.
     std::size_t index() const { return taken_.load(std::memory_order_relaxed) - first_case; }
     status result() const { return result_; }

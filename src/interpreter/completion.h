@@ -23,6 +23,12 @@ class completion {
 
     void set() { sem_post(&semaphore_); }
 
+    bool is_set() {
+        int value = 0;
+        sem_getvalue(&semaphore_, &value);
+        return value > 0;
+    }
+
     // signalled: a signal handler ran here; the caller may want PyErr_CheckSignals.
     [[nodiscard]] outcome wait(std::chrono::nanoseconds at_most) {
         using namespace std::chrono;
