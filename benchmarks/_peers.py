@@ -71,7 +71,7 @@ def versions() -> dict[str, str]:
     return {name: version for name, version in sorted(found.items()) if name in wanted}
 
 
-def _build(preset: str, program: str) -> str:
+def built(preset: str, program: str) -> str:
     """Build one of our C++ programs with its CMake preset; where it is."""
     folder = BUILD / preset
     if not (folder / "build.ninja").exists():
@@ -93,10 +93,10 @@ def _run(command: Sequence[str]) -> None:
 
 def load_generator() -> str:
     """The load generator's program, built if need be."""
-    return _build("load", "load")
+    return built("load", "load")
 
 
 def ceiling_command(port: int, workers: int | None) -> list[str]:
     """The server of our own net/ and http/ without any Python."""
     count = [] if workers is None else ["--workers", str(workers)]
-    return [_build("ceiling", "ceiling"), "--port", str(port), *count]
+    return [built("ceiling", "ceiling"), "--port", str(port), *count]
