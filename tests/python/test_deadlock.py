@@ -116,7 +116,8 @@ c = allcores.Channel()
         "try: c.pop(timeout=1.6)\nexcept TimeoutError: pass",
         "import select, os\nr, w = os.pipe()\n"
         "threading.Thread(target=lambda: (os.read(r, 1), c.push(1))).start()\n"
-        "threading.Thread(target=lambda: (select.select([], [], [], 1.6), os.write(w, b'x'))).start()\n"
+        "def write():\n select.select([], [], [], 1.6)\n os.write(w, b'x')\n"
+        "threading.Thread(target=write).start()\n"
         "c.pop()",
         "import hashlib, os\n"
         "def compute():\n"
@@ -174,3 +175,33 @@ for _ in range(2):
             watchdog.cancel()
             process.kill()
     assert (output, errors) == ("over\nover\n", "")
+
+
+def test_a_child_of_a_fork_has_a_list_of_its_own() -> None:
+    program = """
+import os, signal
+class Child(Exception): pass
+def fork(*_):
+    if os.fork() == 0: raise Child
+signal.signal(signal.SIGUSR1, fork)
+try: allcores.Channel().pop()
+except Child: allcores.Channel().pop()
+"""
+    with start(program) as process:
+        assert process.stderr is not None
+        watchdog = threading.Timer(60, process.kill)
+        watchdog.start()
+        child = 0
+        try:
+            assert "deadlock" in process.stderr.readline()
+            assert f"thread {process.pid} of the main interpreter" in process.stderr.readline()
+            process.send_signal(signal.SIGUSR1)
+            assert "deadlock" in process.stderr.readline()
+            child = int(process.stderr.readline().split()[1])
+            assert child != process.pid
+        finally:
+            watchdog.cancel()
+            process.kill()
+            if child:
+                os.kill(child, signal.SIGKILL)
+        assert process.stderr.read() == ""

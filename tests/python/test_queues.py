@@ -191,7 +191,7 @@ def test_select_takes_subclasses_and_nothing_else():
     own = Own()
     own.put(1)
     assert select(own) == (own, 1)
-    with pytest.raises(TypeError, match="a Channel or Queue is needed, not a .*SimpleQueue"):
+    with pytest.raises(TypeError, match="a Channel or Queue is needed, not a _queue"):
         select(queue.SimpleQueue())
     with pytest.raises(AttributeError):
         select(Queue.__new__(Queue))
