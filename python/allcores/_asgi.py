@@ -65,6 +65,9 @@ class Worker:
     def __init__(self, application: Any, options: dict[str, Any]) -> None:
         self.application = application
         self.root_path: str = options.get("root_path", "")
+        # As asgi_application.cpp reads it: bytes of a message, messages that wait, seconds until a
+        # ping and for its answer (0: none), whether to compress.
+        self.websockets: tuple[int, int, float, float, bool] = options["websockets"]
         self.selector = Selector()
         self.loop = asyncio.SelectorEventLoop(self.selector)
         asyncio.set_event_loop(self.loop)

@@ -55,14 +55,15 @@ def _value(where: str, name: str, value: Any) -> Any:
 
 def _value_of_one(where: str, name: str, value: Any) -> Any:
     option = OPTIONS[name]
-    kinds = {"int": int, "seconds": (int, float), "flag": bool}
+    kinds = {"int": int, "seconds": (int, float), "flag": bool, "bool": bool}
+    kinds["seconds or none"] = kinds["seconds"]
     if option.kind == "octal":  # a text, or a number as TOML has them: 0o660
         if isinstance(value, str):
             return read_text(where, option, value)
         kinds["octal"] = int
     kind: Any = kinds.get(option.kind, str)
-    if not isinstance(value, kind) or (isinstance(value, bool) and option.kind != "flag"):
-        wanted = {"text": "a text", "flag": "true or false"}.get(option.kind, "a number")
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        wanted = {str: "a text", bool: "true or false"}.get(kind, "a number")
         raise UsageError(f"{where} must be {wanted}, not {value!r}")
     check_value(where, option, value)
     return value

@@ -37,6 +37,10 @@ requests
 --access-log                     to standard output   --access-log-format TEXT  '%(h)s %(r)s'
 --static PREFIX=FOLDER ...       its files, without the application
 --health PATH, --metrics PATH    answered by the server, metrics for Prometheus
+WebSockets of ASGI applications
+--ws-max-size N  16777216        bytes of a message   --ws-max-queue N  32  that wait for the app
+--ws-ping-interval S  20, 0: no pings                 --ws-ping-timeout S  20, 0: none
+--ws-per-message-deflate BOOL    true: compressed where the client can
 limits, bytes and seconds
 --limit-concurrency N            requests at a time; 503 above it
 --limit-max-requests N           of a worker, until it is replaced; --limit-max-requests-jitter N
@@ -69,6 +73,11 @@ ELSEWHERE = {
     "umask": "--uds-permissions",
 }
 
+# What uvicorn's command takes for a truth value, too.
+TRUTHS = dict.fromkeys(("true", "1", "yes", "y", "on", "t"), True) | dict.fromkeys(
+    ("false", "0", "no", "n", "off", "f"), False
+)
+
 
 class UsageError(Exception):
     """A command line or a configuration file that can't be meant; the message is for its author."""
@@ -81,7 +90,7 @@ class Option:
         self, argument: str | None, kind: str = "text", *, many: bool = False, choices: Any = ()
     ) -> None:
         self.argument = argument
-        self.kind = kind  # text, int, octal, seconds or flag
+        self.kind = kind  # text, int, octal, seconds, seconds or none, bool or flag
         self.many = many
         self.choices = choices
 
@@ -110,6 +119,11 @@ OPTIONS = {
     "static": Option("static", many=True),
     "health": Option("health"),
     "metrics": Option("metrics"),
+    "ws-max-size": Option("ws_max_size", "int"),
+    "ws-max-queue": Option("ws_max_queue", "int"),
+    "ws-ping-interval": Option("ws_ping_interval", "seconds or none"),
+    "ws-ping-timeout": Option("ws_ping_timeout", "seconds or none"),
+    "ws-per-message-deflate": Option("ws_per_message_deflate", "bool"),
     "limit-concurrency": Option("limit_concurrency", "int"),
     "limit-max-requests": Option("limit_max_requests", "int"),
     "limit-max-requests-jitter": Option("limit_max_requests_jitter", "int"),
@@ -203,11 +217,17 @@ def read_text(name: str, option: Option, text: str) -> Any:
         except ValueError:
             kind = "an octal number such as 660" if option.kind == "octal" else "a whole number"
             raise UsageError(f"{name} must be {kind}, not {text!r}") from None
-    elif option.kind == "seconds":
+    elif option.kind == "seconds or none" and text.lower() == "none":
+        value = None
+    elif option.kind in ("seconds", "seconds or none"):
         try:
             value = float(text)
         except ValueError:
             raise UsageError(f"{name} must be a number of seconds, not {text!r}") from None
+    elif option.kind == "bool":
+        value = TRUTHS.get(text.lower())
+        if value is None:
+            raise UsageError(f"{name} must be true or false, not {text!r}")
     else:
         value = text
     check_value(name, option, value)

@@ -75,6 +75,11 @@ def serve(
     static: Mapping[str, str] | Sequence[tuple[str, str] | str] = (),
     health: str | None = None,
     metrics: str | None = None,
+    ws_max_size: int = 16 * 1024 * 1024,
+    ws_max_queue: int = 32,
+    ws_ping_interval: float | None = 20.0,
+    ws_ping_timeout: float | None = 20.0,
+    ws_per_message_deflate: bool = True,
     limit_concurrency: int | None = None,
     grace: float = 10.0,
     worker_timeout: float | None = None,
@@ -106,6 +111,12 @@ def serve(
     An ASGI application has an event loop of asyncio's in each worker. Its lifespan runs in each
     (`lifespan`: "auto", "on", which makes it an error not to have one, or "off"); `root_path` is
     what it finds in the scope.
+
+    Of an ASGI application's WebSockets: `ws_max_size` is the bytes that a message may have (1009),
+    `ws_max_queue` how many wait for `receive()` before the client has to. A client that has been
+    silent for `ws_ping_interval` seconds gets a ping, and is gone if nothing comes within
+    `ws_ping_timeout` (0 or None: no pings, and as long as it likes). `ws_per_message_deflate`
+    compresses where the client can.
 
     Sizes are bytes: `max_header` of a request's head (431), `max_body` (413; by default 16 MiB for
     handlers, without limit for applications, which take it in parts). Times are seconds:
@@ -154,6 +165,13 @@ def serve(
         "lifespan": lifespan,
         "root_path": root_path.rstrip("/"),
         "log_level": log_level,
+        "websockets": (
+            ws_max_size,
+            ws_max_queue,
+            ws_ping_interval or 0.0,
+            ws_ping_timeout or 0.0,
+            ws_per_message_deflate,
+        ),
     }
     kept = Kept()
     server = Server(

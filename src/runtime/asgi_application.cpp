@@ -2,6 +2,7 @@
 
 #include <llhttp.h>
 
+#include <algorithm>
 #include <array>
 #include <string>
 
@@ -87,6 +88,13 @@ PyObject* turn_method(PyObject* capsule, PyObject* seconds) {
 
 PyMethodDef turn_definition = {"turn", turn_method, METH_O, "Serve for so many seconds."};
 
+// At least 1 for what is more than 0; without an end for what is more than a year.
+std::uint64_t milliseconds_of(double seconds) {
+    constexpr double year = 366.0 * 24 * 3600;
+    if (seconds <= 0 || seconds > year) return 0;
+    return std::max<std::uint64_t>(1, static_cast<std::uint64_t>(seconds * 1000));
+}
+
 PyTypeObject* type_of(PyObject* module, const char* name) {
     return reinterpret_cast<PyTypeObject*>(PyObject_GetAttrString(module, name));
 }
@@ -143,6 +151,7 @@ asgi_application::asgi_application(PyObject* worker, PyObject* collector,
     Py_XDECREF(state);
     Py_XDECREF(root);
     Py_XDECREF(server);
+    if (!PyErr_Occurred()) read_websocket_settings();
     worker_application::ready_ = !PyErr_Occurred();
 }
 
@@ -156,6 +165,23 @@ asgi_application::~asgi_application() {
           reinterpret_cast<PyObject*>(awaitable_type_)}) {
         Py_XDECREF(each);
     }
+}
+
+void asgi_application::read_websocket_settings() {
+    PyObject* given = PyObject_GetAttrString(worker_, "websockets");
+    if (given == nullptr) return;
+    unsigned long long size = 0;
+    Py_ssize_t queue = 0;
+    double interval = 0, timeout = 0;
+    int deflate = 0;
+    if (PyArg_ParseTuple(given, "Knddp", &size, &queue, &interval, &timeout, &deflate)) {
+        websocket_settings_.protocol.max_message = size;
+        websocket_settings_.protocol.deflate.enabled = deflate != 0;
+        websocket_settings_.max_queue = static_cast<std::size_t>(queue);
+        websocket_settings_.ping_interval_ms = milliseconds_of(interval);
+        websocket_settings_.ping_timeout_ms = milliseconds_of(timeout);
+    }
+    Py_DECREF(given);
 }
 
 PyObject* asgi_application::new_future() {

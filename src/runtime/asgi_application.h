@@ -74,6 +74,7 @@ class asgi_application final : public worker_application {
     asgi_client* clients = nullptr;  // all that live
 
  private:
+    void read_websocket_settings();
     template <class Kind>
     PyObject* start_task(Kind* request);
     template <class Kind>

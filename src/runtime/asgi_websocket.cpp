@@ -99,7 +99,10 @@ void pump(asgi_websocket* self) {
             if (found != exchange::input::some) return lose(self);
         }
         self->heard = true;
-        self->waits_for_pong = false;
+        if (std::exchange(self->waits_for_pong, false) && !self->closed) {
+            self->heard = false;  // from now on it may be silent for as long again
+            self->exchange->expect_within(self->home->websockets_settings().ping_interval_ms);
+        }
         http::byte_buffer& out = self->home->websocket_output();
         const http::websocket::fed fed =
             protocol.feed(self->home->kit(), self->exchange->unread(), *self->cpp, out);

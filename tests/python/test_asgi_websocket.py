@@ -7,7 +7,8 @@ import os
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from contextlib import AbstractContextManager
+from typing import Any, BinaryIO
 
 import pytest
 from servers import ServerProcess, serving
@@ -184,6 +185,98 @@ def test_what_nobody_receives_waits_with_the_client(own_server: ServerProcess) -
         for _ in range(40):  # more than the queue takes
             client.send("unheard")
         assert own_server.get("/")[1] == b"http"
+
+
+# Options
+
+
+def options(text: str) -> AbstractContextManager[ServerProcess]:
+    return serving(f"'websocket_app:app', workers=1, {text}")
+
+
+@pytest.mark.parametrize("compression", ["deflate", None])
+def test_a_message_may_have_so_many_bytes(compression: str | None) -> None:
+    with options("ws_max_size=1000") as server:
+        for messages in (["x" * 1001], [["x" * 600, "y" * 401]], [b"", bytes(100_000)]):
+            with open_at(server, "/echo", compression=compression) as client:
+                client.send("x" * 1000)
+                assert client.recv(timeout=30) == "x" * 1000
+                with pytest.raises(ConnectionClosed) as caught:
+                    for message in messages:
+                        client.send(message)
+                    while True:
+                        assert client.recv(timeout=30) == b""
+                assert caught.value.rcvd is not None
+                assert caught.value.rcvd.code == 1009
+        assert server.end() == 0
+        assert "disconnect 1009" in server.output()
+
+
+def test_compression_can_be_switched_off() -> None:
+    with options("ws_per_message_deflate=False") as server:
+        with open_at(server, "/echo", compression="deflate") as client:
+            assert client.response is not None
+            assert "Sec-WebSocket-Extensions" not in client.response.headers
+            client.send("x" * 10_000)
+            assert client.recv(timeout=30) == "x" * 10_000
+        assert server.end() == 0
+
+
+def test_so_many_messages_wait_for_the_application() -> None:
+    """A ping behind them is read when they are received, not before."""
+    with options("ws_max_queue=2, ws_ping_interval=None") as server:
+        with open_at(server, "/deaf-until-told", compression=None) as client:
+            for number in range(10):
+                client.send(str(number))
+            pong = client.ping()
+            for _ in range(3):
+                server.get("/")
+            assert not pong.is_set()
+            server.get("/tell")
+            assert [client.recv(timeout=30) for _ in range(10)] == [str(n) for n in range(10)]
+            assert pong.wait(30)
+        assert server.end() == 0
+
+
+def silent(server: ServerProcess) -> BinaryIO:
+    """What comes from a WebSocket at /echo whose client sends nothing more."""
+    with server.socket() as connection:
+        connection.sendall(handshake("/echo", HANDSHAKE))
+        came = connection.makefile("rwb")
+    while came.readline() != b"\r\n":
+        pass
+    return came
+
+
+def test_a_client_that_does_not_answer_pings_is_gone() -> None:
+    with options("ws_ping_interval=0.02, ws_ping_timeout=0.02") as server:
+        with silent(server) as came:
+            assert came.read() == b"\x89\x00"
+        until(server, "disconnect 1006")
+        assert server.end() == 0
+
+
+@pytest.mark.parametrize("timeout", ["60", "0", "None"])
+def test_pings_go_on(timeout: str) -> None:
+    with options(f"ws_ping_interval=0.02, ws_ping_timeout={timeout}") as server:
+        with silent(server) as came:
+            for _ in range(4):
+                assert came.read(2) == b"\x89\x00"
+                if timeout == "60":  # else nobody waits for the answer
+                    came.write(b"\x8a\x80abcd")
+                    came.flush()
+        assert server.end() == 0
+
+
+@pytest.mark.parametrize("interval", ["0", "None"])
+def test_no_pings(interval: str) -> None:
+    with options(f"ws_ping_interval={interval}, ws_ping_timeout=0.01") as server:
+        with silent(server) as came:
+            for _ in range(20):
+                server.get("/")
+            server.process.terminate()
+            assert came.read(4)[:1] == b"\x88"  # the end of the server, and nothing before
+        assert server.end() == 0
 
 
 HANDSHAKE = {

@@ -413,7 +413,8 @@ def test_a_module_that_fails_shows_its_traceback(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", ["port=70000", "workers=0", "workers=1.5", "grace=-1", "port='x'"]
+    "arguments",
+    ["port=70000", "workers=0", "workers=1.5", "grace=-1", "port='x'", "ws_max_queue=0"],
 )
 def test_arguments_are_checked(arguments: str) -> None:
     result = run(f"allcores.serve(print, **dict({arguments}))")

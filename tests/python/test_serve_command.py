@@ -129,9 +129,26 @@ def test_help_fits_a_screen_and_has_every_option(folder: Path) -> None:
     words = set(re.findall(r"--[a-z-]+", done.stdout))
     for name, option in _command_options.OPTIONS.items():
         assert {f"--{name}", f"--no-{name}"} & words, name
-        assert option.kind in ("text", "int", "octal", "seconds", "flag")
+        assert option.kind in (
+            *("text", "int", "octal", "seconds", "seconds or none", "bool", "flag"),
+        )
     names = {word[2:].removeprefix("no-") for word in words}
     assert names - {"help"} <= set(_command_options.OPTIONS)
+
+
+def test_what_options_mean() -> None:
+    words = ["--ws-ping-interval=none", "--ws-ping-timeout", "0", "--ws-max-size", "1000", "m:app"]
+    for text, value in (("true", True), ("False", False), ("0", False), ("yes", True)):
+        found = _command_options.parse([*words, "--ws-per-message-deflate", text])
+        assert found == (
+            "m:app",
+            {
+                "ws-ping-interval": None,
+                "ws-ping-timeout": 0.0,
+                "ws-max-size": 1000,
+                "ws-per-message-deflate": value,
+            },
+        )
 
 
 def test_every_option_becomes_an_argument_of_serve() -> None:
@@ -192,6 +209,13 @@ def test_every_option_becomes_an_argument_of_serve() -> None:
         (["main:app", "--max-body=-1"], "--max-body must be 0 to"),
         (["main:app", "--max-connections=0"], "--max-connections must be 1 to"),
         (["main:app", "--min-body-rate=-1"], "--min-body-rate must be 0 to"),
+        (["main:app", "--ws-max-size=0"], "--ws-max-size must be 1 to"),
+        (["main:app", "--ws-max-size=16M"], "--ws-max-size must be a whole number, not '16M'"),
+        (["main:app", "--ws-max-queue=0"], "--ws-max-queue must be 1 to"),
+        (["main:app", "--ws-ping-interval=-1"], "must be 0 or more seconds, not -1.0"),
+        (["main:app", "--ws-ping-timeout=x"], "must be a number of seconds, not 'x'"),
+        (["main:app", "--ws-per-message-deflate=maybe"], "must be true or false, not 'maybe'"),
+        (["main:app", "--ws-max-sise=1"], "did you mean --ws-max-size?"),
         (["main:app", "--app-dir=none"], "--app-dir none: there is no such folder"),
         (["main:app", "--reload", "--reload-dir=none"], "--reload-dir none: there is no such"),
         (["main:app", "--reload-include=*.x"], "--reload-include is for --reload"),

@@ -6,6 +6,8 @@ import asyncio
 import gc
 from typing import Any
 
+told = asyncio.Event()
+
 
 async def echo(receive: Any, send: Any) -> None:
     while True:
@@ -22,6 +24,8 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         raise NotImplementedError
     if scope["type"] == "http":
         gc.collect()
+        if scope["path"] == "/tell":
+            told.set()
         await send({"type": "http.response.start", "status": 200})
         await send({"type": "http.response.body", "body": b"http"})
         return
@@ -89,4 +93,6 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
             raise
     elif path == "/deaf":  # receives nothing for as long as it is connected
         await asyncio.sleep(3600)
+    elif path == "/deaf-until-told":
+        await told.wait()
     await echo(receive, send)
