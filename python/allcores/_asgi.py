@@ -59,6 +59,10 @@ class Selector(selectors.EpollSelector):
         return []
 
 
+class LoopMissing(ImportError):
+    """The event loop that was asked for is not installed."""
+
+
 class Worker:
     """One worker's application with its loop. Made and used on the worker's thread."""
 
@@ -68,14 +72,20 @@ class Worker:
         # As asgi_application.cpp reads it: bytes of a message, messages that wait, seconds until a
         # ping and for its answer (0: none), whether to compress.
         self.websockets: tuple[int, int, float, float, bool] = options["websockets"]
-        self.selector = Selector()
-        self.loop = asyncio.SelectorEventLoop(self.selector)
+        self.selector: Selector | None = None
+        self.loop: asyncio.BaseEventLoop
+        self.reports_callbacks = bool(options.get("worker_timeout"))
+        if options.get("loop", "auto") == "uvloop":
+            self.loop = _uvloop()
+        else:
+            self.selector = Selector()
+            self.loop = asyncio.SelectorEventLoop(self.selector)
+            # What the server looks at to know whether the loop has work.
+            self.ready = self.loop._ready  # type: ignore[attr-defined]
+            self.scheduled = self.loop._scheduled  # type: ignore[attr-defined]
+            self.watched = self.selector._fd_to_key  # type: ignore[attr-defined]
         asyncio.set_event_loop(self.loop)
         self.state: dict[str, Any] = {}
-        # What the server looks at to know whether the loop has work.
-        self.ready = self.loop._ready  # type: ignore[attr-defined]
-        self.scheduled = self.loop._scheduled  # type: ignore[attr-defined]
-        self.watched = self.selector._fd_to_key  # type: ignore[attr-defined]
         self._lifespan = Lifespan(self)
         if options.get("lifespan", "auto") != "off":
             self.loop.run_until_complete(self._lifespan.start(must=options.get("lifespan") == "on"))
@@ -84,11 +94,38 @@ class Worker:
 
     def run(self, turn: Callable[[float], bool]) -> None:
         """Serve until `turn` stops the loop."""
+        assert self.selector is not None
         self.selector.turn = turn
         try:
             self.loop.run_forever()
         finally:
             self.selector.turn = None
+
+    def run_watching(
+        self, look: Callable[[], None], rest: Callable[[], None], descriptors: tuple[int, ...]
+    ) -> None:
+        """Serve until `look` stops the loop, which is one that waits by itself.
+
+        It watches the server's descriptors (src/http/worker_look.cpp).
+        """
+        loop = self.loop
+
+        def serve() -> None:
+            look()
+            # How long a worker is busy is of interest only to who replaces it then.
+            if self.reports_callbacks:
+                loop.call_soon(rest)
+            else:
+                rest()
+
+        for each in descriptors:
+            loop.add_reader(each, serve)
+        loop.call_soon(serve)
+        try:
+            loop.run_forever()
+        finally:
+            for each in descriptors:
+                loop.remove_reader(each)
 
     def close(self) -> None:
         """End what is left of the requests, then the application's lifespan, then the loop."""
@@ -116,6 +153,17 @@ class Worker:
             if which(task):
                 task.cancel()
         self._wait_for(which, 5)
+
+
+def _uvloop() -> asyncio.BaseEventLoop:
+    try:
+        import uvloop  # type: ignore[import-not-found, unused-ignore]
+    except ModuleNotFoundError as error:
+        if error.name != "uvloop":
+            raise
+        raise LoopMissing("uvloop is not installed: pip install uvloop") from None
+    loop: asyncio.BaseEventLoop = uvloop.new_event_loop()  # which it is but for its type
+    return loop
 
 
 class Lifespan:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from allcores._interfaces import INTERFACES
-from allcores._options import LIFESPANS, LOG_LEVELS, RULES
+from allcores._options import LIFESPANS, LOG_LEVELS, LOOPS, RULES
 
 # Not from typing, and not argparse: what they import stays in a program that only serves.
 TYPE_CHECKING = False
@@ -22,7 +22,7 @@ usage: allcores serve MODULE:NAME [OPTION ...]     (allcores.serve takes the sam
 
 MODULE:NAME         the application, for example main:app; every worker imports it
 --interface NAME    auto (default), asgi, wsgi, handler      --lifespan NAME   auto, on, off
---factory           NAME is what makes it when called
+--factory           NAME is what makes it when called        --loop NAME       asyncio, uvloop
 --app-dir FOLDER    where MODULE is looked for (.)           --root-path PATH  its own, to clients
 --workers N         interpreters (4 for each CPU)            --env-file FILE   of NAME=VALUE lines
 --config FILE.toml  these options, as name = value           --log-level       debug to critical
@@ -104,6 +104,7 @@ OPTIONS = {
     "backlog": Option("backlog", "int"),
     "workers": Option("workers", "int"),
     "interface": Option("interface", choices=INTERFACES),
+    "loop": Option("loop", choices=LOOPS),
     "factory": Option("factory", "flag"),
     "app-dir": Option(None),
     "lifespan": Option("lifespan", choices=LIFESPANS),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+LOOPS = ("auto", "asyncio", "uvloop")
 LIFESPANS = ("auto", "on", "off")
 LOG_LEVELS = {"critical": 50, "error": 40, "warning": 30, "info": 20, "debug": 10}
 # As RFC 9110 has the characters of a field's name.
@@ -222,6 +223,7 @@ RULES: dict[str, Callable[[str, Any], Any]] = {
     "backlog": _int(1, 2**31 - 1),
     "workers": _optional(_int(1, 4096)),
     "interface": lambda name, value: check_choice(name, value, INTERFACES),
+    "loop": lambda name, value: check_choice(name, value, LOOPS),
     "factory": check_flag,
     "lifespan": lambda name, value: check_choice(name, value, LIFESPANS),
     "root_path": check_root_path,

@@ -54,6 +54,7 @@ def serve(
     handler: Callable[[Request], Any] | str,
     *,
     interface: str = "auto",
+    loop: str = "auto",
     factory: bool = False,
     lifespan: str = "auto",
     root_path: str = "",
@@ -108,9 +109,9 @@ def serve(
     `http.Response` or `http.FileResponse`. A handler that raises costs one answer with status 500
     and one traceback in the log.
 
-    An ASGI application has an event loop of asyncio's in each worker. Its lifespan runs in each
-    (`lifespan`: "auto", "on", which makes it an error not to have one, or "off"); `root_path` is
-    what it finds in the scope.
+    An ASGI application has an event loop in each worker: asyncio's, which `loop="auto"` is, or
+    "uvloop", where that is installed. Its lifespan runs in each (`lifespan`: "auto", "on", which
+    makes it an error not to have one, or "off"); `root_path` is what it finds in the scope.
 
     Of an ASGI application's WebSockets: `ws_max_size` is the bytes that a message may have (1009),
     `ws_max_queue` how many wait for `receive()` before the client has to. A client that has been
@@ -165,6 +166,8 @@ def serve(
         "lifespan": lifespan,
         "root_path": root_path.rstrip("/"),
         "log_level": log_level,
+        "loop": loop,
+        "worker_timeout": worker_timeout or 0.0,
         "websockets": (
             ws_max_size,
             ws_max_queue,
@@ -208,6 +211,9 @@ def serve(
             **({"access_log": access_log_format or STANDARD_FORMAT} if access_log else {}),
             "max_requests": limit_max_requests or 0,
             "max_requests_jitter": limit_max_requests_jitter,
+            # Where the loop waits by itself all workers do, of both generations at a restart
+            # (src/http/worker_look.cpp).
+            **({"on_duty": 2 * count} if loop == "uvloop" else {}),
         },
     )
     try:
@@ -288,6 +294,8 @@ def _load_problem(failure: tuple[str, str, str]) -> ServeError:
         return ServeError(
             f"allcores: handler not found: {message}", no_module=name == "ModuleNotThere"
         )
+    if name == "LoopMissing":
+        return ServeError(f"allcores: {message}")
     if name == "LifespanFailed":
         # What the application raised is in front of what was raised from it.
         cause, is_there, _ = traceback.partition("\nThe above exception was the direct cause of")

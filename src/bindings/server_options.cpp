@@ -109,6 +109,7 @@ reader reader_of(std::string_view name) {
                      interpreter::write_whole(STDOUT_FILENO, lines.data(), lines.size());
              };
          }},
+        {"on_duty", [](PyObject* v, options& o) { o.on_duty = number_of(v); }},
         {"says_date", [](PyObject* v, options& o) { o.says_date = truth_of(v); }},
     };
     const auto found = readers.find(name);

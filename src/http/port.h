@@ -2,6 +2,7 @@
 // it has a loop of its own, to serve for a while. Used on the worker's thread only.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 
@@ -24,6 +25,16 @@ class port {
     // For drive(), entered: serves what comes until application::wants_turn_over() or
     // `loop_descriptor` is ready, at most that long (nanoseconds; negative: without limit).
     virtual turned turn(std::int64_t timeout_ns, int loop_descriptor) = 0;
+
+    // The same for a loop that waits by itself: look(), entered, serves what is there, without a
+    // wait, and is to be called again whenever one of the descriptors is readable. All workers of
+    // the server must be on duty then (server_options::on_duty): nobody knows when such a loop is
+    // held up by something else, so that another could take its place.
+    virtual turned look() = 0;
+    virtual std::array<int, 3> descriptors() = 0;
+    // After look(), once the loop has done what that made it do: until then the worker counts as
+    // busy for whoever asks for how long it has been.
+    virtual void rest() = 0;
 
     // Whether the server takes no more connections; any thread.
     virtual bool drains() const = 0;

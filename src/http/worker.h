@@ -3,6 +3,7 @@
 // shared is in server_state.h and, as long as this worker owns it, the connection.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string_view>
@@ -16,6 +17,7 @@
 #include "http/port.h"
 #include "http/response_head.h"
 #include "http/server_state.h"
+#include "net/timer.h"
 
 namespace allcores::http {
 
@@ -70,13 +72,21 @@ class worker final : request_parser::sink, port {
     void set_deadline(connection& connection);
     bool is_overdue(const connection& each) const;
 
-    // worker_turn.cpp: serving from inside the application's own loop
+    // worker_turn.cpp: serving from inside the application's own loop. worker_look.cpp: look(),
+    // for loops that wait by themselves
     turned turn(std::int64_t timeout_ns, int loop_descriptor) override;
+    turned look() override;
+    std::array<int, 3> descriptors() override;
+    void rest() override;
     bool drains() const override { return shared_.draining.load(std::memory_order_relaxed); }
     bool serve_one();
     bool serve_shared(net::reactor::outcome outcome, const net::reactor::event& event);
     bool wait_for_any(std::uint64_t end, int loop_descriptor, turned& result);
     void take_duty();
+    bool prepare();
+    std::uint64_t until_due_ns(std::uint64_t limit_ns) const;
+    bool idled();
+    void want_look();
     void handle_own_event(const net::reactor::event& event);
     void tell_gone(exchange& exchange);
     void set_held_deadline(exchange& exchange, std::uint64_t after_ms);
@@ -173,9 +183,13 @@ class worker final : request_parser::sink, port {
     bool told_drain_ = false;
     std::uint64_t next_held_deadline_ms_ = ~std::uint64_t{0};  // none is earlier
     std::uint64_t try_again_ns_ = 0;                           // for a place on duty, at the latest
-    std::uint64_t exhausted_ms_ = 0;  // when the lack of descriptors was logged last
-    std::uint64_t woken_ns_ = 0;      // when the last event came
-    std::uint64_t last_ns_ = 0;       // the last look at the clock
+    std::unique_ptr<net::timer> alarm_;  // of a loop that waits by itself: for what is due next
+    std::uint64_t alarm_at_ns_ = 0;      // when it goes off; 0: not set
+    bool looking_ = false;               // inside look()
+    bool rung_ = false;                  // look() was asked for
+    std::uint64_t exhausted_ms_ = 0;     // when the lack of descriptors was logged last
+    std::uint64_t woken_ns_ = 0;         // when the last event came
+    std::uint64_t last_ns_ = 0;          // the last look at the clock
 };
 
 }  // namespace allcores::http

@@ -97,6 +97,7 @@ void worker::resume_soon(exchange& exchange) {
     if (exchange.in_handle_ || exchange.will_resume_) return;
     exchange.will_resume_ = true;
     to_resume_.push_back(&exchange.connection_);
+    want_look();
 }
 
 bool worker::resume_finished() {
@@ -335,6 +336,7 @@ exchange::output exchange::start(const response& head, std::int64_t length) {
     left_ = bodiless_ || length < 0 ? -1 : length;
     started_ = true;
     if (home_.own_) home_.unsent_.push_back(&own);
+    home_.want_look();
     return output::done;
 }
 

@@ -27,26 +27,9 @@ port::turned worker::turn(std::int64_t timeout_ns, int loop_descriptor) {
         timeout_ns < 0 ? never : began + static_cast<std::uint64_t>(timeout_ns);
     turned result = turned::loop;
     for (unsigned served = 0;;) {
-        send_unsent();
-        (void)resume_finished();
-        look_at_held();
-        flush_log();
-        if (shared_.finished.load(std::memory_order_acquire)) {
+        if (!prepare()) {
             result = turned::ended;
             break;
-        }
-        if (retires()) {
-            if (on_duty_) shared_.duties.leave(number_);
-            on_duty_ = false;
-            const std::uint64_t by =
-                shared_.workers[number_]->retire_by_ms.load(std::memory_order_relaxed);
-            if (held_.empty() || last_ns_ / ns_a_ms >= by) {
-                result = turned::ended;
-                break;
-            }
-            next_held_deadline_ms_ = std::min(next_held_deadline_ms_, by);
-        } else {
-            take_duty();
         }
         if (serve_one()) {
             if (timeout_ns == 0 || application_.wants_turn_over()) break;
@@ -65,6 +48,25 @@ port::turned worker::turn(std::int64_t timeout_ns, int loop_descriptor) {
     return result;
 }
 
+// What comes before the next event. False: the server has ended, or this worker has.
+bool worker::prepare() {
+    send_unsent();
+    (void)resume_finished();
+    look_at_held();
+    flush_log();
+    if (shared_.finished.load(std::memory_order_acquire)) return false;
+    if (!retires()) {
+        take_duty();
+        return true;
+    }
+    if (on_duty_) shared_.duties.leave(number_);
+    on_duty_ = false;
+    const std::uint64_t by = shared_.workers[number_]->retire_by_ms.load(std::memory_order_relaxed);
+    if (held_.empty() || last_ns_ / ns_a_ms >= by) return false;
+    next_held_deadline_ms_ = std::min(next_held_deadline_ms_, by);
+    return true;
+}
+
 // A place on duty, or word when there may be one.
 void worker::take_duty() {
     if (on_duty_) return;
@@ -81,13 +83,14 @@ void worker::take_duty() {
 // One event that is there already.
 bool worker::serve_one() {
     net::reactor::event event;
-    if (!held_.empty()) {
+    if (!held_.empty() || looking_) {
         switch (own_->wait(event, 0)) {
             case net::reactor::outcome::ready:
                 note_wakeup();
                 handle_own_event(event);
                 return true;
             case net::reactor::outcome::woken:
+                rung_ = false;
                 return true;
             default:
                 break;
@@ -120,27 +123,34 @@ bool worker::serve_shared(net::reactor::outcome outcome, const net::reactor::eve
     return true;
 }
 
+// Whether the moment was used for what the application does when there is nothing else.
+bool worker::idled() {
+    if (!application_.wants_idle()) return false;
+    if (on_duty_) shared_.duties.begin(number_, server::shared::now_ns());
+    const bool at_length = !shared_.somebody_idles.test_and_set(std::memory_order_acquire);
+    application_.idle(at_length);
+    if (at_length) shared_.somebody_idles.clear(std::memory_order_release);
+    if (on_duty_ && shared_.duties.finish(number_)) on_duty_ = false;
+    return true;
+}
+
+// How long may be waited from last_ns_ on.
+std::uint64_t worker::until_due_ns(std::uint64_t limit_ns) const {
+    const std::uint64_t wait_ns = std::min(limit_ns, longest_wait_ms * ns_a_ms);
+    if (next_held_deadline_ms_ == never) return wait_ns;
+    const std::uint64_t now_ms = last_ns_ / ns_a_ms;
+    return std::min(wait_ns, (std::max(next_held_deadline_ms_, now_ms + 1) - now_ms) * ns_a_ms);
+}
+
 // Nothing is there: waits. True: look again; false: `result`.
 bool worker::wait_for_any(std::uint64_t end, int loop_descriptor, turned& result) {
-    if (application_.wants_idle()) {
-        if (on_duty_) shared_.duties.begin(number_, server::shared::now_ns());
-        const bool at_length = !shared_.somebody_idles.test_and_set(std::memory_order_acquire);
-        application_.idle(at_length);
-        if (at_length) shared_.somebody_idles.clear(std::memory_order_release);
-        if (on_duty_ && shared_.duties.finish(number_)) on_duty_ = false;
-        return true;
-    }
+    if (idled()) return true;
     last_ns_ = server::shared::now_ns();
     if (last_ns_ >= end) {
         result = turned::timeout;
         return false;
     }
-    std::uint64_t wait_ns = std::min(end - last_ns_, longest_wait_ms * ns_a_ms);
-    if (next_held_deadline_ms_ != never) {
-        const std::uint64_t now_ms = last_ns_ / ns_a_ms;
-        wait_ns =
-            std::min(wait_ns, (std::max(next_held_deadline_ms_, now_ms + 1) - now_ms) * ns_a_ms);
-    }
+    std::uint64_t wait_ns = until_due_ns(end - last_ns_);
     const bool alone = held_.empty() && application_.is_idle();
     leave();
     if (alone && on_duty_) {
@@ -202,8 +212,10 @@ void worker::tell_gone(exchange& exchange) {
 }
 
 void worker::set_held_deadline(exchange& exchange, std::uint64_t after_ms) {
+    if (alarm_ && !looking_) last_ns_ = server::shared::now_ns();
     exchange.deadline_ms_ = last_ns_ / ns_a_ms + after_ms;
     next_held_deadline_ms_ = std::min(next_held_deadline_ms_, exchange.deadline_ms_);
+    if (next_held_deadline_ms_ * ns_a_ms < alarm_at_ns_) want_look();
 }
 
 // Those that have waited for their client for too long; and once, that the server comes to its end.

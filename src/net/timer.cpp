@@ -22,6 +22,13 @@ void timer::tick_every(std::chrono::milliseconds interval) noexcept {
     ::timerfd_settime(descriptor_.get(), 0, &when, nullptr);
 }
 
+void timer::tick_at(std::uint64_t time_ns) noexcept {
+    itimerspec when{};
+    when.it_value.tv_sec = static_cast<time_t>(time_ns / 1'000'000'000);
+    when.it_value.tv_nsec = static_cast<long>(time_ns % 1'000'000'000);
+    ::timerfd_settime(descriptor_.get(), TFD_TIMER_ABSTIME, &when, nullptr);
+}
+
 bool timer::take() noexcept {
     std::uint64_t ticks = 0;
     return ::read(descriptor_.get(), &ticks, sizeof ticks) == sizeof ticks;

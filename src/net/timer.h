@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 
 #include "net/descriptor.h"
 
@@ -16,6 +17,9 @@ class timer {
 
     // From now on one tick each `interval`; a new interval replaces the old one.
     void tick_every(std::chrono::milliseconds interval) noexcept;
+
+    // Instead, one tick at that time of the steady clock, in nanoseconds.
+    void tick_at(std::uint64_t time_ns) noexcept;
 
     // Takes the ticks that have come. False when there are none: another thread took them.
     bool take() noexcept;

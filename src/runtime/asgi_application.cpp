@@ -86,6 +86,21 @@ PyObject* turn_method(PyObject* capsule, PyObject* seconds) {
     return result < 0 ? nullptr : PyBool_FromLong(result);
 }
 
+PyObject* look_method(PyObject* capsule, PyObject*) {
+    auto* home = static_cast<asgi_application*>(PyCapsule_GetPointer(capsule, capsule_name));
+    if (home == nullptr || !home->look()) return nullptr;
+    return Py_NewRef(Py_None);
+}
+
+PyObject* rest_method(PyObject* capsule, PyObject*) {
+    auto* home = static_cast<asgi_application*>(PyCapsule_GetPointer(capsule, capsule_name));
+    if (home == nullptr) return nullptr;
+    home->rest();
+    return Py_NewRef(Py_None);
+}
+
+PyMethodDef look_definition = {"look", look_method, METH_NOARGS, "Serve what is there."};
+PyMethodDef rest_definition = {"rest", rest_method, METH_NOARGS, "The loop has done its part."};
 PyMethodDef turn_definition = {"turn", turn_method, METH_O, "Serve for so many seconds."};
 
 // At least 1 for what is more than 0; without an end for what is more than a year.
@@ -115,19 +130,23 @@ asgi_application::asgi_application(PyObject* worker, PyObject* collector,
         awaitable_type_ = type_of(core, "AsgiAwaitable");
         application_ = PyObject_GetAttrString(worker, "application");
         loop_ = PyObject_GetAttrString(worker, "loop");
-        ready_ = PyObject_GetAttrString(worker, "ready");
-        scheduled_ = PyObject_GetAttrString(worker, "scheduled");
-        watched_ = PyObject_GetAttrString(worker, "watched");
     }
     if (!PyErr_Occurred()) nothing_ = ready_awaitable(awaitable_type_, Py_NewRef(Py_None));
     PyObject* selector = PyErr_Occurred() ? nullptr : PyObject_GetAttrString(worker, "selector");
-    PyObject* number =
-        selector == nullptr ? nullptr : PyObject_CallMethod(selector, "fileno", nullptr);
-    if (number != nullptr) loop_descriptor_ = PyLong_AsInt(number);
-    PyObject* capsule = PyErr_Occurred() ? nullptr : PyCapsule_New(this, capsule_name, nullptr);
-    if (capsule != nullptr) turn_function_ = PyCFunction_New(&turn_definition, capsule);
+    PyObject* capsule = selector == nullptr ? nullptr : PyCapsule_New(this, capsule_name, nullptr);
+    if (capsule != nullptr && selector != Py_None) {
+        ready_ = PyObject_GetAttrString(worker, "ready");
+        scheduled_ = PyObject_GetAttrString(worker, "scheduled");
+        watched_ = PyObject_GetAttrString(worker, "watched");
+        PyObject* number = PyObject_CallMethod(selector, "fileno", nullptr);
+        if (number != nullptr) loop_descriptor_ = PyLong_AsInt(number);
+        Py_XDECREF(number);
+        turn_function_ = PyCFunction_New(&turn_definition, capsule);
+    } else if (capsule != nullptr) {
+        turn_function_ = PyCFunction_New(&look_definition, capsule);
+        rest_function_ = PyCFunction_New(&rest_definition, capsule);
+    }
     Py_XDECREF(capsule);
-    Py_XDECREF(number);
     Py_XDECREF(selector);
     Py_XDECREF(asyncio);
     Py_XDECREF(core);
@@ -160,7 +179,7 @@ asgi_application::~asgi_application() {
     scope_.clear();
     for (PyObject* each :
          {worker_, application_, loop_, task_type_, ready_, scheduled_, watched_, module_, nothing_,
-          kept_, turn_function_, reinterpret_cast<PyObject*>(request_type_),
+          kept_, turn_function_, rest_function_, reinterpret_cast<PyObject*>(request_type_),
           reinterpret_cast<PyObject*>(websocket_type_),
           reinterpret_cast<PyObject*>(awaitable_type_)}) {
         Py_XDECREF(each);
@@ -192,7 +211,14 @@ PyObject* asgi_application::new_future() {
 void asgi_application::drive() {
     attach();
     while (!ended_) {
-        PyObject* result = PyObject_CallMethod(worker_, "run", "O", turn_function_);
+        PyObject* result = nullptr;
+        if (rest_function_ == nullptr) {
+            result = PyObject_CallMethod(worker_, "run", "O", turn_function_);
+        } else {
+            const std::array<int, 3> watch = port_->descriptors();
+            result = PyObject_CallMethod(worker_, "run_watching", "OO(iii)", turn_function_,
+                                         rest_function_, watch[0], watch[1], watch[2]);
+        }
         if (result == nullptr) PyErr_WriteUnraisable(worker_);
         Py_XDECREF(result);
     }
@@ -205,11 +231,20 @@ int asgi_application::turn(double seconds) {
     const auto timeout_ns =
         seconds < 0 ? -1 : static_cast<std::int64_t>((seconds < longest ? seconds : longest) * 1e9);
     if (port_->turn(timeout_ns, loop_descriptor_) != http::port::turned::ended) return 1;
+    return stop_loop() ? 0 : -1;
+}
+
+// Once it has ended the descriptors stay readable: the loop may call this again before it stops.
+bool asgi_application::look() {
+    if (ended_ || port_->look() != http::port::turned::ended) return true;
+    return stop_loop();
+}
+
+bool asgi_application::stop_loop() {
     ended_ = true;
     PyObject* result = PyObject_CallMethod(loop_, "stop", nullptr);
-    if (result == nullptr) return -1;
-    Py_DECREF(result);
-    return 0;
+    Py_XDECREF(result);
+    return result != nullptr;
 }
 
 bool asgi_application::wants_turn_over() {
@@ -218,7 +253,7 @@ bool asgi_application::wants_turn_over() {
 
 // No timer, no descriptor but the loop's own pipe, and no thread that could call it.
 bool asgi_application::is_idle() {
-    return PyObject_Size(ready_) == 0 && PyList_GET_SIZE(scheduled_) == 0 &&
+    return ready_ != nullptr && PyObject_Size(ready_) == 0 && PyList_GET_SIZE(scheduled_) == 0 &&
            PyDict_Size(watched_) == 1 && is_only_thread();
 }
 

@@ -52,6 +52,13 @@ class asgi_application final : public worker_application {
     void release() override { Py_CLEAR(kept_); }
     void shut_down() override;
 
+    // For a loop that waits by itself; what it calls when one of the port's descriptors is
+    // readable, and when it has done what that led to. False with an exception set.
+    bool look();
+    void rest() {
+        if (!ended_) port_->rest();
+    }
+
     // What the loop's selector calls: -1 with an exception set, else whether the loop's own
     // descriptors may be ready.
     int turn(double seconds);
@@ -75,6 +82,7 @@ class asgi_application final : public worker_application {
 
  private:
     void read_websocket_settings();
+    bool stop_loop();
     template <class Kind>
     PyObject* start_task(Kind* request);
     template <class Kind>
@@ -92,7 +100,8 @@ class asgi_application final : public worker_application {
     PyObject* application_ = nullptr;
     PyObject* loop_ = nullptr;
     PyObject* task_type_ = nullptr;
-    PyObject* ready_ = nullptr;      // the loop's deque of what it will call
+    // Of asyncio's loop; null for one that waits by itself.
+    PyObject* ready_ = nullptr;      // the deque of what it will call
     PyObject* scheduled_ = nullptr;  // and its list of timers
     PyObject* watched_ = nullptr;    // the selector's dict of descriptors
     PyObject* module_ = nullptr;     // allcores._asgi
@@ -104,7 +113,8 @@ class asgi_application final : public worker_application {
     PyTypeObject* awaitable_type_ = nullptr;
     PyObject* nothing_ = nullptr;
     PyObject* kept_ = nullptr;
-    PyObject* turn_function_ = nullptr;
+    PyObject* turn_function_ = nullptr;  // or look()'s
+    PyObject* rest_function_ = nullptr;
     int loop_descriptor_ = -1;
     Py_ssize_t timers_ = 0;  // at the beginning of a turn
     bool ended_ = false;     // the server is done

@@ -475,8 +475,10 @@ def test_without_a_lifespan(name: str) -> None:
         assert server.stderr() == ""
 
 
-def refused(arguments: str) -> str:
-    program = f"import allcores\nallcores.serve({arguments}, port=0, workers=2)"
+def refused(arguments: str, before: str = "") -> str:
+    program = (
+        f"import sys\n{before}\nimport allcores\nallcores.serve({arguments}, port=0, workers=2)"
+    )
     ended = subprocess.run(
         [sys.executable, "-c", program],
         cwd=here,
@@ -498,12 +500,21 @@ def refused(arguments: str) -> str:
         ("'asgi_app:without_lifespan', lifespan='on'", "AssertionError"),
         ("'asgi_app:app', interface='wsgy'", "interface must be one of auto, asgi, wsgi, handler"),
         ("'asgi_app:app', interface='handler'", "is not a handler"),
+        ("'asgi_app:app', loop='uv'", "loop must be one of auto, asyncio, uvloop, not 'uv'"),
         ("'asgi_app:app', lifespan='maybe'", "lifespan must be one of auto, on, off"),
         ("'asgi_app:lifespan', factory=True", "missing 3 required positional arguments"),
     ],
 )
 def test_what_can_not_be_served(arguments: str, words: str) -> None:
     assert words in refused(arguments)
+
+
+def test_a_loop_that_is_not_installed(tmp_path: Path) -> None:
+    """As where there is no uvloop, also where there is one: its name leads to nothing."""
+    absent = "raise ModuleNotFoundError('No module named uvloop', name='uvloop')"
+    (tmp_path / "uvloop.py").write_text(absent)
+    said = refused("'asgi_app:app', loop='uvloop'", f"sys.path.insert(0, {str(tmp_path)!r})")
+    assert said == "allcores: uvloop is not installed: pip install uvloop\n"
 
 
 def test_the_loop_is_asyncios_in_every_way(tmp_path: Path) -> None:

@@ -189,6 +189,7 @@ def test_every_option_becomes_an_argument_of_serve() -> None:
         (["main:app", "--fd=-1"], "--fd must be 0 to 2147483647, not -1"),
         (["main:app", "--backlog=0"], "--backlog must be 1 to"),
         (["main:app", "--interface=wsgy"], "not 'wsgy'; did you mean wsgi?"),
+        (["main:app", "--loop=uvlop"], "not 'uvlop'; did you mean uvloop?"),
         (["main:app", "--log-level=loud"], "must be one of critical, error, warning, info, debug"),
         (["main:app", "--root-path=api"], "--root-path must begin with '/'"),
         (["main:app", "--lifespan=of"], "not 'of'; did you mean off?"),
