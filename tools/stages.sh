@@ -54,9 +54,9 @@ stage_applications() {
   local python
   python=$("$top/tools/packages" "$python_version" tests/applications)
   set_up "$python_version"
-  say "pytest on Python $python_version: tests/applications"
+  say "pytest on Python $python_version: tests/applications tests/conformance/starlette"
   PYTHONPATH=$top/python PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 "$python" -X faulthandler -m pytest "$top/tests/applications" \
-    --durations 5 "${pytest_arguments[@]}"
+    "$top/tests/conformance/starlette" --durations 5 "${pytest_arguments[@]}"
 }
 
 # Only on demand, as it takes long: all of packages' own tests that are chosen. Says how many passed.

@@ -204,6 +204,13 @@ PyObject* restart(PyObject* self, PyObject* seconds) {
     return Py_NewRef(Py_None);
 }
 
+PyObject* serve_here(PyObject* self, PyObject* loaded) {
+    return data::guarded([&]() -> PyObject* {
+        if (!get(self).serve_here(loaded)) throw data::python_error();
+        return Py_NewRef(Py_None);
+    });
+}
+
 PyObject* interface_name(PyObject* self, PyObject*) {
     return data::guarded([&] { return PyUnicode_FromString(get(self).interface_name().c_str()); });
 }
@@ -231,6 +238,9 @@ PyMethodDef server_methods[] = {
      "Wait for the first worker; None, or (type, message, traceback) of the first that failed."},
     {"wait_returned", wait_or_error<&serving::wait_returned>, METH_NOARGS,
      "Wait until all workers have stopped serving, or one fails to load; as wait_serving."},
+    {"_serve_here", serve_here, METH_O,
+     "For tests of applications: serve an allcores._worker.Loaded of this interpreter on this "
+     "thread, until stop(). Instead of start()."},
     {"interface", interface_name, METH_NOARGS,
      "The application's interface, once a worker serves it."},
     {"wake_descriptor", wake_descriptor, METH_NOARGS,

@@ -263,6 +263,17 @@ void serving::failed(unsigned index, std::unique_ptr<data::remote_error> error) 
     announce();
 }
 
+bool serving::serve_here(PyObject* loaded) {
+    const std::unique_ptr<worker_application> application =
+        worker_application::make(loaded, server_.addresses().at(0));
+    if (!application || !application->is_ready()) return false;
+    application->detach();
+    server_.run(*application, 0);
+    application->attach();
+    application->shut_down();
+    return true;
+}
+
 void serving::stop(milliseconds grace) {
     // What the server cuts when the grace is over takes it a moment; a worker that is in a handler
     // even then is stuck.

@@ -57,6 +57,11 @@ class serving : public std::enable_shared_from_this<serving> {
     // left behind.
     void end(std::chrono::milliseconds grace);
 
+    // Instead of 1 to 4, for tests of applications that are objects of the calling interpreter:
+    // serves what allcores._worker.load has made as a worker of this thread's, until stop().
+    // Attached. False: it is not to be served; a Python exception is set.
+    bool serve_here(PyObject* loaded);
+
     // No new connections; what is in flight has `grace` to finish. Nobody begins to load or to
     // serve any more. Any thread, any number of times.
     void stop(std::chrono::milliseconds grace);
