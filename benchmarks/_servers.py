@@ -173,6 +173,17 @@ def framework_servers(name: str, interface: str, answer: bytes) -> list[Server]:
     ]
 
 
+def application_peers(prefix: str) -> list[Server]:
+    """uvicorn, granian and gunicorn with the ASGI and WSGI applications of that name."""
+    asgi, wsgi = f"{prefix}asgi_app:app", f"{prefix}wsgi_app:app"
+    return [
+        _peer("uvicorn", _uvicorn(asgi)),
+        _peer("granian asgi", _granian("asgi", asgi)),
+        _peer("granian wsgi", _granian("wsgi", wsgi)),
+        _peer("gunicorn", _gunicorn_threads(wsgi)),
+    ]
+
+
 def extension_servers(first: tuple[str, bytes]) -> list[Server]:
     """Ours, then the peers, for the search of examples/neighbours. Each peer is there twice: as it
     is by itself, and with one thread for each worker's BLAS and OpenMP.

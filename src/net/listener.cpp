@@ -14,9 +14,19 @@
 namespace allcores::net {
 namespace {
 
-void set_option(int socket, int level, int name) {
-    int on = 1;
-    ::setsockopt(socket, level, name, &on, sizeof on);
+// What the kernel takes of a connection's output beyond what is on its way. By itself it takes up
+// to 4 MiB, and if the client says that it has room for a few bytes only, in pieces of that size:
+// that takes 2 ms a MiB, and so a crowd of clients that read slowly would keep every worker busy.
+constexpr int most_in_kernel = 128 * 1024;
+
+void set_option(int socket, int level, int name, int value = 1) {
+    ::setsockopt(socket, level, name, &value, sizeof value);
+}
+
+// Accepted sockets inherit them on Linux, which saves calls for each.
+void set_tcp_options(int socket) {
+    set_option(socket, IPPROTO_TCP, TCP_NODELAY);
+    set_option(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, most_in_kernel);
 }
 
 address with_port(const address& original, std::uint16_t port) {
@@ -71,8 +81,7 @@ listener::listener(const address& where, int backlog)
     if (!socket_) throw fail();
     set_option(socket_.get(), SOL_SOCKET, SO_REUSEADDR);
     if (where.family() == AF_INET6) set_option(socket_.get(), IPPROTO_IPV6, IPV6_V6ONLY);
-    // Accepted sockets inherit it on Linux, which saves a call for each.
-    set_option(socket_.get(), IPPROTO_TCP, TCP_NODELAY);
+    set_tcp_options(socket_.get());
     if (::bind(socket_.get(), where.get(), where.size())) throw fail();
     if (::listen(socket_.get(), backlog)) throw fail();
     where_ = address::of_socket(socket_.get());
@@ -125,7 +134,7 @@ listener listener::adopt(int number, int backlog) {
           made.where_.family() == AF_INET6);
     const int flags = ::fcntl(number, F_GETFL);
     check(flags >= 0 && ::fcntl(number, F_SETFL, flags | O_NONBLOCK) == 0);
-    if (made.where_.family() != AF_UNIX) set_option(number, IPPROTO_TCP, TCP_NODELAY);
+    if (made.where_.family() != AF_UNIX) set_tcp_options(number);
     size = sizeof listens;
     check(::getsockopt(number, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0);
     check(listens != 0 || ::listen(number, backlog) == 0);

@@ -48,6 +48,23 @@ TEST(Listener, AcceptsAndCloses) {
     EXPECT_EQ(one.accept(accepted_socket, from), accepted::none);
 }
 
+// The kernel would take all of it.
+TEST(Listener, TheKernelKeepsLittleForAClientThatDoesNotRead) {
+    auto all = listen_on("127.0.0.1", 0, 16);
+    descriptor client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const int little = 1024;
+    ::setsockopt(client.get(), SOL_SOCKET, SO_RCVBUF, &little, sizeof little);
+    const address& where = all[0].where();
+    ASSERT_EQ(::connect(client.get(), where.get(), where.size()), 0);
+    descriptor connection;
+    address from;
+    ASSERT_EQ(all[0].accept(connection, from), accepted::connection);
+    const std::string much(1'000'000, 'x');
+    const ssize_t taken = ::send(connection.get(), much.data(), much.size(), MSG_NOSIGNAL);
+    EXPECT_GT(taken, 0);
+    EXPECT_LT(taken, 300'000);
+}
+
 TEST(Listener, EveryAddressOfAHostOnOnePort) {
     auto all = listen_on("localhost", 0, 16);
     ASSERT_FALSE(all.empty());
