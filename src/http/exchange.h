@@ -98,6 +98,7 @@ class exchange {
     bool drops_rest() const;
     input told_gone();
     output told(output result);
+    void stop_counting();
 
     http::worker& home_;
     http::connection& connection_;

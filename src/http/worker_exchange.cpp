@@ -488,6 +488,7 @@ void exchange::finish(std::string_view trailer_fields) {
     if (finished_) return;
     if (!gone_ && (!started_ || left_ > 0)) return abort();
     finished_ = true;
+    stop_counting();  // before the client can see that it is answered, and ask another worker
     if (!gone_) {
         if (chunked_) {
             out_.append("0\r\n");

@@ -145,8 +145,13 @@ void worker::log_end(const exchange& exchange) {
                                       .fields = log.fields});
 }
 
+void exchange::stop_counting() {
+    if (!std::exchange(counted_, false)) return;
+    home_.shared_.in_progress.fetch_sub(1, std::memory_order_relaxed);
+}
+
 exchange::~exchange() {
-    if (counted_) home_.shared_.in_progress.fetch_sub(1, std::memory_order_relaxed);
+    stop_counting();
     if (log_) home_.log_end(*this);
 }
 
