@@ -14,8 +14,8 @@ constexpr add_part parts[] = {
     allcores::bindings::add_frozen_names, allcores::bindings::add_server_options,
     allcores::bindings::add_view,         allcores::bindings::add_channel,
     allcores::bindings::add_dict,         allcores::bindings::add_counter,
-    allcores::bindings::add_kept,
-    allcores::bindings::add_proxy,        allcores::bindings::add_calling,
+    allcores::bindings::add_kept,         allcores::bindings::add_proxy,
+    allcores::bindings::add_calling,
 };
 
 int execute(PyObject* module) {

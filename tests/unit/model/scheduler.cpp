@@ -6,6 +6,7 @@
 
 #include "decisions.h"
 #include "fiber.h"
+#include "story.h"
 
 namespace model {
 
@@ -23,7 +24,7 @@ class scheduler {
             ++found.runs;
             if (!failure_.empty()) {
                 found.failed = true;
-                found.what = story();
+                found.what = failure_ + "\n" + told_.text() + waiting_;
                 return found;
             }
             if (found.runs == how_.most_runs) return found;
@@ -38,13 +39,10 @@ class scheduler {
 
     void before(const char* what, const void* object) {
         go_on(false);
-        told_.push_back({current_->number, what, object, 0, false});
+        told_.add(current_->number, what, object);
     }
 
-    void saw(std::uint64_t value) {
-        told_.back().value = value;
-        told_.back().has_value = true;
-    }
+    void saw(std::uint64_t value) { told_.saw(value); }
 
     void wait_for(const bool* is_free) {
         if (*is_free) return;
@@ -61,8 +59,7 @@ class scheduler {
         current_->sleeps_on = nullptr;
         // Far enough for any time limit of the tests.
         if (!was_woken) clock_ += 1'000'000;
-        told_.push_back(
-            {current_->number, was_woken ? "was woken" : "time is over", word, 0, false});
+        told_.add(current_->number, was_woken ? "was woken" : "time is over", word);
         return was_woken;
     }
 
@@ -75,7 +72,7 @@ class scheduler {
     }
 
     void yield() {
-        told_.push_back({current_->number, "yield", nullptr, 0, false});
+        told_.add(current_->number, "yield");
         decisions_.yielded(current_->number);
         yields_ = true;
         go_on(false);
@@ -83,7 +80,8 @@ class scheduler {
 
     std::size_t choose(std::size_t count) {
         const std::size_t chosen = decisions_.choose(count);
-        told_.push_back({current_->number, "chose", nullptr, chosen, true});
+        told_.add(current_->number, "chose");
+        told_.saw(chosen);
         return chosen;
     }
 
@@ -119,16 +117,8 @@ class scheduler {
         }
     };
 
-    struct step {
-        unsigned thread;
-        const char* what;
-        const void* object;
-        std::uint64_t value;
-        bool has_value;
-    };
-
     void run(const std::function<void(execution&)>& scenario) {
-        told_.clear();
+        told_.begin();
         clock_ = 0;
         decisions_.begin();
         execution made;
@@ -172,7 +162,7 @@ class scheduler {
     // without a current one, returns when the execution is over.
     void go_on(bool ended) {
         thread* next = nullptr;
-        if (told_.size() > how_.most_steps) {
+        if (told_.length() > how_.most_steps) {
             failure_ = "there is no end in sight";
         } else {
             next = decide();
@@ -225,21 +215,6 @@ class scheduler {
 
     static std::uint64_t bit(const thread& which) { return std::uint64_t{1} << which.number; }
 
-    std::string story() const {
-        std::map<const void*, unsigned> names;
-        std::string text = failure_ + "\n";
-        for (const step& each : told_) {
-            text += "  thread " + std::to_string(each.thread) + ": " + each.what;
-            if (each.object != nullptr) {
-                const auto number = static_cast<unsigned>(names.size());
-                text += " #" + std::to_string(names.try_emplace(each.object, number).first->second);
-            }
-            if (each.has_value) text += " (" + std::to_string(each.value) + ")";
-            text += "\n";
-        }
-        return text + waiting_;
-    }
-
     const options how_;
     const faults seeded_;
     decisions decisions_;
@@ -248,7 +223,7 @@ class scheduler {
     thread* current_ = nullptr;
     std::map<std::type_index, std::shared_ptr<void>> owned_outside_;
     std::vector<move> moves_;
-    std::vector<step> told_;
+    story told_;
     std::string failure_;
     std::string waiting_;
     bool yields_ = false;
