@@ -15,6 +15,12 @@ constexpr auto this_machine = EM_AARCH64;
 constexpr auto this_machine = EM_NONE;  // no file is for it: every extension loads as always
 #endif
 
+#if defined(__aarch64__)
+constexpr std::uint64_t calls_resolver = R_AARCH64_IRELATIVE;
+#else
+constexpr std::uint64_t calls_resolver = R_X86_64_IRELATIVE;
+#endif
+
 constexpr unsigned gnu_hash_chain_end = 1;
 
 // A tag of the dynamic section that means nothing: in the range for systems, and used by none.
@@ -54,13 +60,48 @@ elf_file::elf_file(std::span<const std::byte> bytes) : bytes_(bytes) {
     for (const auto& program : std::span(programs, header.e_phnum)) {
         if (program.p_type == PT_DYNAMIC) dynamic = &program;
         if (program.p_type == PT_GNU_RELRO) closed_ = {program.p_vaddr, program.p_memsz};
+        // (What unwinds the stack is read when there is an exception.)
+        if (program.p_type != PT_LOAD && program.p_type != PT_GNU_EH_FRAME && program.p_filesz != 0)
+            tables_.push_back(program.p_offset);
         if (program.p_type != PT_LOAD) continue;
         at<std::byte>(program.p_offset, program.p_filesz);
         segments_.push_back({program.p_vaddr, program.p_offset, program.p_filesz, program.p_memsz,
                              (program.p_flags & PF_W) != 0, (program.p_flags & PF_X) != 0});
     }
     if (dynamic == nullptr) throw elf_error("it has no dynamic section");
+    tables_.push_back(0);
+    tables_.push_back(header.e_phoff);
     read_dynamic(dynamic->p_offset, dynamic->p_filesz);
+    try {
+        look_for_resolvers();
+    } catch (const elf_error&) {
+        has_resolvers_ = true;  // nobody knows
+    }
+}
+
+bool elf_file::is_for_later(const segment& part) const {
+    return !part.writable && !text_relocations_ && !has_resolvers_ &&
+           std::ranges::none_of(tables_, [&](std::size_t offset) {
+               return offset >= part.offset && offset - part.offset < part.size;
+           });
+}
+
+// And where its tables are.
+void elf_file::look_for_resolvers() {
+    for (const std::uint64_t address : table_addresses_) tables_.push_back(offset_of(address, 0));
+    std::size_t table = 0;
+    for (const ElfW(Sym) & symbol : symbols(table)) {
+        if (ELF64_ST_TYPE(symbol.st_info) == STT_GNU_IFUNC && symbol.st_shndx != SHN_UNDEF)
+            has_resolvers_ = true;
+    }
+    for (const range& each : {relocations_, plt_relocations_}) {
+        if (each.size == 0) continue;
+        const std::size_t count = each.size / sizeof(ElfW(Rela));
+        const auto* first = at<ElfW(Rela)>(offset_of(each.address, each.size), count);
+        for (const ElfW(Rela) & relocation : std::span(first, count)) {
+            if (ELF64_R_TYPE(relocation.r_info) == calls_resolver) has_resolvers_ = true;
+        }
+    }
 }
 
 void elf_file::read_dynamic(std::size_t offset, std::size_t size) {
@@ -72,6 +113,7 @@ void elf_file::read_dynamic(std::size_t offset, std::size_t size) {
         const std::uint64_t value = entry.d_un.d_val;
         if (entry.d_tag == DT_NULL) break;
         read_life(entry, offset);
+        read_table(entry);
         offset += sizeof entry;
         switch (entry.d_tag) {
             case DT_STRTAB:
@@ -123,6 +165,35 @@ void elf_file::read_dynamic(std::size_t offset, std::size_t size) {
     }
     if (runpath || rpath) search_path_ = split(text(runpath ? *runpath : *rpath));
     inherited_ = rpath && !runpath;
+}
+
+void elf_file::read_table(const ElfW(Dyn) & entry) {
+    switch (entry.d_tag) {
+        case DT_RELASZ:
+            relocations_.size = entry.d_un.d_val;
+            return;
+        case DT_PLTRELSZ:
+            plt_relocations_.size = entry.d_un.d_val;
+            return;
+        case DT_RELA:
+            relocations_.address = entry.d_un.d_ptr;
+            break;
+        case DT_JMPREL:
+            plt_relocations_.address = entry.d_un.d_ptr;
+            break;
+        case DT_STRTAB:
+        case DT_SYMTAB:
+        case DT_HASH:
+        case DT_GNU_HASH:
+        case DT_VERSYM:
+        case DT_VERNEED:
+        case DT_VERDEF:
+        case DT_RELR:
+            break;
+        default:
+            return;
+    }
+    table_addresses_.push_back(entry.d_un.d_ptr);
 }
 
 // What is called at the start and at the end.

@@ -61,6 +61,10 @@ class elf_file {
     range closed_after_relocation() const { return closed_; }
     // Whether code is relocated in place (DT_TEXTREL), so that it differs from the file's.
     bool has_text_relocations() const { return text_relocations_; }
+    // Whether a segment is code or constants that nobody reads or runs before constructors are
+    // called: it has none of the linker's tables, and no function that the linker calls
+    // (STT_GNU_IFUNC).
+    bool is_for_later(const segment& part) const;
 
     // Where what has to be called after loading is: one function (DT_INIT; address 0: there is
     // none), then an array of pointers to others (DT_INIT_ARRAY).
@@ -89,6 +93,8 @@ class elf_file {
     std::span<const ElfW(Sym)> symbols(std::size_t& offset) const;
     void read_life(const ElfW(Dyn) & entry, std::size_t offset);
     void read_dynamic(std::size_t offset, std::size_t size);
+    void read_table(const ElfW(Dyn) & entry);
+    void look_for_resolvers();
 
     std::span<const std::byte> bytes_;
     std::vector<segment> segments_;
@@ -108,6 +114,11 @@ class elf_file {
     std::vector<std::string_view> search_path_;
     bool inherited_ = false;
     bool text_relocations_ = false;
+    // Of the linker's tables: where each begins, in the file, and those of relocations.
+    std::vector<std::size_t> tables_;
+    std::vector<std::uint64_t> table_addresses_;
+    range relocations_, plt_relocations_;
+    bool has_resolvers_ = false;  // functions that the linker calls
 };
 
 }  // namespace allcores::interpreter

@@ -165,7 +165,7 @@ char* name_after(link_map& object, const std::string& original) {
 }
 
 void share_constants(const link_map& object, const mapped_file& original, const elf_file& parts,
-                     std::span<const elf_file::patch> patches, image_file& copy) noexcept {
+                     std::span<const elf_file::patch> patches, image_file& copy) {
     if (parts.has_text_relocations()) return;
     const std::uintptr_t page = page_size();
     for (const auto& part : parts.segments()) {
@@ -175,11 +175,15 @@ void share_constants(const link_map& object, const mapped_file& original, const 
         const bool patched = std::ranges::any_of(patches, [&](const elf_file::patch& patch) {
             return patch.offset >= first && patch.offset < last;
         });
-        if (part.writable || patched || part.size == 0) continue;
+        if (part.writable || patched || part.size == 0) {
+            copy.fill(original, parts, part);
+            continue;
+        }
         const int protection = PROT_READ | (part.executable ? PROT_EXEC : 0);
         void* place = reinterpret_cast<void*>((object.l_addr + part.address) & ~(page - 1));
         if (mmap(place, part.offset + part.size - first, protection, MAP_PRIVATE | MAP_FIXED,
                  original.descriptor(), static_cast<off_t>(first)) == MAP_FAILED) {
+            copy.fill(original, parts, part);
             continue;
         }
         const std::size_t inner_first = (part.offset + page - 1) & ~(page - 1);

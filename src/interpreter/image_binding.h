@@ -42,8 +42,8 @@ char* name_after(link_map& object, const std::string& original);
 
 // Lets code and constants that are equal to the original's be the original's, whose memory all
 // images and the main interpreter share, and gives back that of the copy. Where it can't it leaves
-// them.
+// them, or copies what has not been yet. Throws std::system_error when there is no room for that.
 void share_constants(const link_map& object, const mapped_file& original, const elf_file& parts,
-                     std::span<const elf_file::patch> patches, image_file& copy) noexcept;
+                     std::span<const elf_file::patch> patches, image_file& copy);
 
 }  // namespace allcores::interpreter

@@ -103,8 +103,10 @@ image_file::image_file(const mapped_file& original, const elf_file& parts, const
     try {
         const auto bytes = original.bytes();
         // The rest of the file (symbols for debuggers, names of sections) is never mapped.
-        for (const auto& part : parts.segments())
+        for (const auto& part : parts.segments()) {
+            if (parts.is_for_later(part)) continue;
             write_all(descriptor_, bytes.data() + part.offset, part.size, part.offset, label);
+        }
         if (ftruncate(descriptor_, static_cast<off_t>(bytes.size())) != 0) fail(label);
         path_ = unique_path(descriptor_);
     } catch (...) {
@@ -115,6 +117,13 @@ image_file::image_file(const mapped_file& original, const elf_file& parts, const
 
 image_file::~image_file() {
     close(descriptor_);
+}
+
+void image_file::fill(const mapped_file& original, const elf_file& parts,
+                      const elf_file::segment& part) {
+    if (!parts.is_for_later(part)) return;
+    const std::byte* from = original.bytes().data() + part.offset;
+    write_all(descriptor_, from, part.size, part.offset, label_);
 }
 
 void image_file::apply(std::span<const elf_file::patch> patches) {

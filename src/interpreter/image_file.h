@@ -41,7 +41,7 @@ bool is_path_of_image(std::string_view path);
 class image_file {
  public:
     // Copies the segments of `original`, whose name is `label` to those who look into
-    // /proc/PID/maps. Throws std::system_error.
+    // /proc/PID/maps, but for what is not needed yet. Throws std::system_error.
     image_file(const mapped_file& original, const elf_file& parts, const std::string& label);
     ~image_file();
     image_file(const image_file&) = delete;
@@ -54,6 +54,8 @@ class image_file {
     // Another path, for what names it in so many characters; never the same twice. Throws
     // std::system_error when there is none of that length.
     std::string path_of_length(std::size_t length) const;
+    // Copies a segment that the constructor left out. Throws std::system_error.
+    void fill(const mapped_file& original, const elf_file& parts, const elf_file::segment& part);
     // Gives back the memory of a part of the copy that nobody has mapped any more.
     void discard(std::size_t offset, std::size_t size) noexcept;
 

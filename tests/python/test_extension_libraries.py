@@ -215,3 +215,23 @@ def test_threads_that_keep_a_state(tmp_path: pathlib.Path) -> None:
     print("done")
     """
     assert run_python(code, tmp_path).stdout == "done\n"
+
+
+@pytest.mark.parametrize("layout", ["-Wl,-z,separate-code", "-Wl,-z,noseparate-code"])
+@pytest.mark.parametrize("resolvers", [["-DRESOLVERS"], []], ids=["resolvers", "none"])
+def test_code_that_the_linker_runs(
+    tmp_path: pathlib.Path, layout: str, resolvers: list[str]
+) -> None:
+    """Before it has done its work; what it does not run is not even copied."""
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    compile_extension("resolver.c", package / "libresolver.so", layout, *resolvers)
+
+    def work(interpreter: allcores.Interpreter) -> object:
+        path = str(package / "libresolver.so")
+        interpreter.call(f"import ctypes; library = ctypes.CDLL({path!r})")
+        return interpreter.call("(library.compute(1), library.both(3), library.compute(2))")
+
+    there = [ord("o") + 1100, 2 * (ord("t") + 100) + 2000 + 3000, ord("t") + 4100]
+    assert at_once(3, work) == [tuple(there)] * 3
