@@ -84,6 +84,7 @@ monitor::outcome monitor::wait(parker::time_point until) {
             holder_.compare_exchange_strong(holder, &me)) {
             depth_ = 1;
             me.held++;
+            if (--holder->held == 0) delete holder;  // nobody else refers to it any more
             return outcome::taken;
         }
         // A thread waits for one monitor at most, and a monitor has one holder: it is a chain.

@@ -425,7 +425,14 @@ void asgi_application::log_incomplete(PyObject* scope, bool started) {
 
 void asgi_application::shut_down() {
     PyObject* result = PyObject_CallMethod(worker_, "close", nullptr);
-    if (result == nullptr) PyErr_WriteUnraisable(worker_);
+    if (result == nullptr) {
+        // A server that stops does not wait for workers that were still loading: it ends them.
+        if (PyErr_ExceptionMatches(PyExc_SystemExit)) {
+            PyErr_Clear();
+        } else {
+            PyErr_WriteUnraisable(worker_);
+        }
+    }
     Py_XDECREF(result);
 }
 
