@@ -294,8 +294,10 @@ def test_metrics(folder: Path, target: str) -> None:
     with serve(folder, target, "--metrics=/metrics", "--static=/s=files") as server:
         for path in ("/", "/", "/s/a.txt", "/s/nothing"):
             server.get(path)
-        # An answer is counted when it has been sent, and the second worker loads by itself.
-        wanted = re.compile(rb"workers 2\n.*_count ([4-9]|\d\d+)\n", re.DOTALL)
+        # An answer is counted when it has been sent, and each worker begins by itself.
+        wanted = re.compile(
+            rb'workers 2\n.*_count ([4-9]|\d\d+)\n.*_cpu_seconds_total\{worker="0"\}', re.DOTALL
+        )
         body = b""
         while not wanted.search(body):
             response, body = server.get("/metrics")

@@ -141,8 +141,9 @@ def test_a_restart_loses_no_request(code: Code) -> None:
         assert {"one", "two", "three"} == set(clients.answers)
         assert server.end() == 0, server.stderr()
         if code.interface == "asgi":
-            for version in ("one", "two", "three"):
-                assert server.output().count(f"shutdown of {version}\n") == 3, server.output()
+            # One of the first workers may have been loading still, and have found the second file.
+            count = [server.output().count(f"shutdown of {v}\n") for v in ("one", "two", "three")]
+            assert count[0] + count[1] == 6 and count[2] == 3, server.output()
 
 
 def test_a_restart_with_code_that_fails_changes_nothing(code: Code) -> None:
