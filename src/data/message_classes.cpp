@@ -1,8 +1,6 @@
 #include "data/message_classes.h"
 // After CPython's internal headers:
 #include <cstring>
-#include <memory>
-#include <unordered_map>
 
 #include "data/message_types.h"
 
@@ -65,35 +63,6 @@ bool is_plain_attribute(PyTypeObject* type, PyObject* name) {
 
 namespace {
 
-// One interpreter's. Owned by a capsule in the interpreter's own dict.
-struct known_place {
-    ref type;
-    class_place place;
-    ref module, name;
-};
-using places = std::unordered_map<PyTypeObject*, known_place>;
-
-constexpr const char* capsule_name = "allcores.message_classes";
-
-void drop_places(PyObject* capsule) {
-    delete static_cast<places*>(PyCapsule_GetPointer(capsule, capsule_name));
-}
-
-places& known_places() {
-    PyObject* own = PyInterpreterState_GetDict(PyInterpreterState_Get());
-    if (own == nullptr) {
-        PyErr_SetString(PyExc_RuntimeError, "allcores: the interpreter is ending");
-        throw python_error();
-    }
-    if (PyObject* found = PyDict_GetItemString(own, capsule_name))
-        return *static_cast<places*>(PyCapsule_GetPointer(found, capsule_name));
-    auto made = std::make_unique<places>();
-    ref capsule = checked(PyCapsule_New(made.get(), capsule_name, drop_places));
-    places& result = *made.release();
-    checked(PyDict_SetItemString(own, capsule_name, capsule.get()));
-    return result;
-}
-
 bool is_still_there(const known_place& known, PyTypeObject* type) {
     PyObject* module = PyDict_GetItem(PyImport_GetModuleDict(), known.module.get());
     return module != nullptr && PyModule_Check(module) &&
@@ -111,7 +80,7 @@ std::string text_of(PyObject* object) {
 }  // namespace
 
 const class_place* place_of_class(PyTypeObject* type) {
-    places& all = known_places();
+    known_places& all = places_of_classes();
     if (const auto found = all.find(type); found != all.end()) {
         if (is_still_there(found->second, type)) return &found->second.place;
         all.erase(found);

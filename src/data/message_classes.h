@@ -5,6 +5,8 @@
 #pragma once
 #include "data/frozen_layout.h"
 // After CPython's internal headers:
+#include <unordered_map>
+
 #include "data/guarded.h"
 #include "data/message_body.h"
 
@@ -21,6 +23,16 @@ bool is_plain_attribute(PyTypeObject* type, PyObject* name);
 // Where another interpreter finds this very class; null: it does not, or not by a plain name. What
 // was found is good until the next call. May run Python code. Throws python_error.
 const class_place* place_of_class(PyTypeObject* type);
+
+// What it has found, with the objects to find it again: the current interpreter's, in its table
+// (message_types.cpp).
+struct known_place {
+    ref type;
+    class_place place;
+    ref module, name;
+};
+using known_places = std::unordered_map<PyTypeObject*, known_place>;
+known_places& places_of_classes();
 
 // The other way: imports it. Throws python_error (ImportError, AttributeError), and TypeError if
 // the class is not a plain one here.

@@ -1,5 +1,5 @@
-#include "data/message_types.h"
-
+#include "data/message_classes.h"
+// After CPython's internal headers:
 #include <datetime.h>
 
 #include <array>
@@ -11,6 +11,7 @@
 #include "data/foreign_memory.h"
 #include "data/frozen.h"
 #include "data/guarded.h"
+#include "data/message_types.h"
 
 namespace allcores::data {
 namespace {
@@ -21,6 +22,7 @@ struct table {
     std::unordered_map<PyTypeObject*, const pointer_type*> pointers;
     std::unordered_map<const pointer_type*, ref> classes;  // the other way, and keeps them
     std::unordered_map<PyTypeObject*, known> known_ones;
+    known_places places;
     std::vector<ref> kept;  // the classes of known_ones, and what known_classes borrows
     known_classes made = {};
     std::array<ref, static_cast<std::size_t>(name::count)> names;
@@ -182,6 +184,10 @@ const known_classes& import_known(std::uint32_t which) {
     }
     if (made.array == nullptr && wanted({known::array})) made.array = import("array", "array");
     return made;
+}
+
+known_places& places_of_classes() {
+    return current().places;
 }
 
 PyObject* name_of(name which) {
