@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from _signal import SIG_IGN, SIGINT, SIGTERM, signal  # type: ignore[import-not-found]
 from collections.abc import Sequence
 
 from allcores import __version__
@@ -36,7 +37,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _serve(given: list[str]) -> int:
     from allcores import _command
 
-    return _command.run(given)
+    try:
+        return _command.run(given)
+    finally:
+        # The process ends in any case: one signal more, which came too late to end the server at
+        # once, changes neither the status nor what is printed.
+        for number in (SIGINT, SIGTERM):
+            signal(number, SIG_IGN)
 
 
 def _run(given: list[str]) -> int:

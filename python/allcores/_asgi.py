@@ -16,7 +16,7 @@ from allcores._core import AsgiAwaitable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from typing import Any
 
 # create_task() takes what is a Coroutine by its methods.
@@ -38,6 +38,10 @@ IGNORANCE = (
     ValueError,
     RuntimeError,
 )
+
+
+# How long a lifespan's start or end waits, when nothing happens, until it can be interrupted.
+INTERRUPTIBLE_SECONDS = 0.05
 
 
 class LifespanFailed(Exception):
@@ -88,7 +92,11 @@ class Worker:
         self.state: dict[str, Any] = {}
         self._lifespan = Lifespan(self)
         if options.get("lifespan", "auto") != "off":
-            self.loop.run_until_complete(self._lifespan.start(must=options.get("lifespan") == "on"))
+            try:
+                self._run(self._lifespan.start(must=options.get("lifespan") == "on"))
+            except BaseException:  # also of who ends this interpreter: no more is begun in it
+                self._give_up()
+                raise
         # A request gets a copy of it where the application has a lifespan.
         self.scope_state = self.state if self._lifespan.task is not None else None
 
@@ -133,20 +141,45 @@ class Worker:
             lifespan = self._lifespan.task
             self._wait_for(lambda task: task is not lifespan, 0.1)  # to hear of their disconnects
             self._cancel(lambda task: task is not lifespan)
-            self.loop.run_until_complete(self._lifespan.stop())
+            self._run(self._lifespan.stop())
             self._cancel(lambda task: True)
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
             self.loop.run_until_complete(self.loop.shutdown_default_executor(5))
+        except SystemExit:  # who ends this interpreter waits no longer
+            self._cancel(lambda task: True)
+            raise
         except BaseException as error:
             report("the end of the application failed", error)
         finally:
             asyncio.set_event_loop(None)
             self.loop.close()
 
+    def _give_up(self) -> None:
+        """The start-up has come to nothing: end what it has begun."""
+        try:
+            self._cancel(lambda task: True)
+        finally:
+            asyncio.set_event_loop(None)
+            self.loop.close()
+
+    def _run(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Run the loop to the coroutine's end; whoever ends this interpreter can interrupt that.
+
+        Only Python code can be interrupted, so the loop wakes up now and then.
+        """
+        self._wake_up()
+        try:
+            self.loop.run_until_complete(coroutine)
+        finally:
+            self._waking.cancel()
+
+    def _wake_up(self) -> None:
+        self._waking = self.loop.call_later(INTERRUPTIBLE_SECONDS, self._wake_up)
+
     def _wait_for(self, which: Callable[[asyncio.Task[Any]], bool], seconds: float) -> None:
         left = [task for task in asyncio.all_tasks(self.loop) if which(task)]
         if left:
-            self.loop.run_until_complete(asyncio.wait(left, timeout=seconds))
+            self._run(asyncio.wait(left, timeout=seconds))
 
     def _cancel(self, which: Callable[[asyncio.Task[Any]], bool]) -> None:
         for task in asyncio.all_tasks(self.loop):

@@ -145,8 +145,9 @@ def serve(
     served `limit_max_requests`.
 
     On the first SIGINT or SIGTERM no new connections are taken, and what is in flight has `grace`
-    seconds to finish; then `serve` returns. A second signal cuts that short. Signals are only
-    handled when called on the main thread.
+    seconds to finish, and so has a worker that loads the handler still, the step that it is in;
+    then `serve` returns. A second signal cuts that short. Signals are only handled when called on
+    the main thread.
 
     Raises ServeError, which as a SystemExit ends the program with one clear line, for an address
     that can't be had and a handler that can't be found, and with a traceback for a handler that
@@ -228,14 +229,14 @@ def serve(
                 if not stopped:
                     _announce(ready, addresses, server.interface(), given | {"workers": count})
                 failure = server.wait_returned()
-            if stopped:  # whoever still loaded then need not have come to an end
+            if stopped:  # Ctrl-C goes also to processes that the handler's import has started
                 failure = None
             if failure is not None:  # perhaps of one that came after others: what they have begun
                 server.stop(grace)
                 server.wait_returned()
         finally:
             server.stop(0)
-            server.end(1.0)
+            server.end(1.0 if len(stopped) < 2 else 0.4)
     if failure is not None:
         raise _load_problem(failure)
 

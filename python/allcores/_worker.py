@@ -7,6 +7,7 @@ import sys
 
 from allcores._calls import loads
 from allcores._collector import Collector
+from allcores._core import _server_stops
 from allcores._interfaces import WrongInterface, detect
 
 # Not from typing: its import costs every interpreter more than all of this package.
@@ -28,6 +29,10 @@ class Loaded:
         self.kind = kind
         self.target = target
         self.collector = Collector()
+
+
+class NoLongerWanted(Exception):
+    """The server stops: what is left of loading is not begun."""
 
 
 class ModuleNotThere(HandlerNotFound):
@@ -75,7 +80,8 @@ def load(data: bytes) -> Loaded:
     """What `serve` was given, in this interpreter, ready to serve.
 
     Raises HandlerNotFound and WrongInterface, whatever the import raises, and for an ASGI
-    application LifespanFailed.
+    application LifespanFailed. A server that stops meanwhile waits for the step that is under way,
+    an import, a factory's call, a lifespan's start, and then this raises NoLongerWanted.
     """
     handler, options = marshal.loads(data)
     if options.get("log_level", "info") != "info":
@@ -87,10 +93,12 @@ def load(data: bytes) -> Loaded:
     else:
         found = loads(handler)
         name = getattr(found, "__qualname__", type(found).__name__)
+    _go_on()
     try:
         if options.get("factory"):
             found = _made(found, name)
             name += "()"
+            _go_on()
         kind = options["interface"]
         if kind == "auto":
             kind = detect(found, name)
@@ -103,6 +111,7 @@ def load(data: bytes) -> Loaded:
     if kind == "asgi":
         from allcores._asgi import Worker
 
+        _go_on()
         found = Worker(found, options)
     elif kind == "wsgi":
         from allcores._wsgi import Worker as WsgiWorker
@@ -111,6 +120,12 @@ def load(data: bytes) -> Loaded:
     loaded = Loaded(kind, found)
     loaded.collector.start()
     return loaded
+
+
+def _go_on() -> None:
+    """Raises NoLongerWanted when the next step of loading need not begin."""
+    if _server_stops():
+        raise NoLongerWanted
 
 
 def _made(factory: Any, name: str) -> Any:

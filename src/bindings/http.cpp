@@ -318,7 +318,13 @@ PyObject* server_statistics(PyObject*, PyObject*) {
     });
 }
 
+PyObject* server_stops(PyObject*, PyObject*) {
+    return PyBool_FromLong(serving::stops_in(PyInterpreterState_GetID(PyInterpreterState_Get())));
+}
+
 PyMethodDef functions[] = {
+    {"_server_stops", server_stops, METH_NOARGS,
+     "Whether the server that this interpreter is a worker of stops."},
     {"server_statistics", server_statistics, METH_NOARGS,
      "What the server of this interpreter, or else the one started last, has counted; None without "
      "one."},

@@ -249,12 +249,13 @@ bool serving::loaded(unsigned index) {
     return serves;
 }
 
-// Of the first workers, whose code nobody has run before: the server's error.
+// Of the first workers, whose code nobody has run before: the server's error. Not once it stops:
+// then loading ends early.
 void serving::failed(unsigned index, std::unique_ptr<data::remote_error> error) {
     const std::lock_guard lock(mutex_);
     place& own = places_[index];
     if (own.is_first) {
-        if (!error_) error_ = std::move(error);
+        if (!error_ && !stops_) error_ = std::move(error);
     } else {
         own.error = std::move(error);
     }
@@ -281,6 +282,7 @@ void serving::stop(milliseconds grace) {
     server_.stop(grace);
     const std::lock_guard lock(mutex_);
     stops_ = true;
+    hurries_ = hurries_ || grace == milliseconds(0);
     deadline_ = std::min(deadline_, clock::now() + grace + to_return);
     announce();
 }
@@ -306,9 +308,13 @@ void serving::announce() {
     [[maybe_unused]] const auto written = write(wake_, "", 1);  // a full pipe wakes as well
 }
 
+// An import that is interrupted in the middle may say so in many ways, and leave things half done:
+// who loads comes to the end of its step (allcores._worker.load). But when one has failed to load,
+// that is what everybody waits to hear.
 bool serving::is_over() const {
-    return (stops_ && count(phase::serving) + count(phase::retiring) == 0) ||
-           clock::now() >= deadline_;
+    if (clock::now() >= deadline_) return true;
+    const unsigned loading = hurries_ || error_ ? 0 : count(phase::loading);
+    return stops_ && count(phase::serving) + count(phase::retiring) + loading == 0;
 }
 
 // What was written is read before the caller looks for signals: a later one writes again.
@@ -381,6 +387,19 @@ std::shared_ptr<serving> serving::find(std::int64_t interpreter_id) {
     const auto found = all.by_interpreter.find(interpreter_id);
     if (found != all.by_interpreter.end()) return found->second.lock();
     return all.latest.lock();
+}
+
+bool serving::stops_in(std::int64_t interpreter_id) {
+    std::shared_ptr<serving> found;
+    {
+        server_registry& all = registry();
+        const std::lock_guard lock(all.mutex);
+        const auto entry = all.by_interpreter.find(interpreter_id);
+        if (entry != all.by_interpreter.end()) found = entry->second.lock();
+    }
+    if (!found) return false;
+    const std::lock_guard lock(found->mutex_);
+    return found->stops_ || found->error_;
 }
 
 }  // namespace allcores::runtime

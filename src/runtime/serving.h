@@ -46,8 +46,9 @@ class serving : public std::enable_shared_from_this<serving> {
     // 2. Waits until a worker serves, one has failed to load, or stop() was called. False:
     // something else happened first, perhaps a signal.
     bool wait_serving();
-    // 3. Waits until stop() was called and all that served have returned, or those that have not
-    // are stuck: its grace is over. Before stop() also until one of the first workers has failed to
+    // 3. Waits until stop() was called and all that served have returned, and all that loaded have
+    // come to the end of the step that they were in, or those that have not are stuck: its grace is
+    // over. Before stop() also until one of the first workers has failed to
     // load: no further one loads then, and to stop those that serve is the caller's. Meanwhile
     // workers are replaced. False: something else happened first.
     bool wait_returned();
@@ -62,8 +63,9 @@ class serving : public std::enable_shared_from_this<serving> {
     // Attached. False: it is not to be served; a Python exception is set.
     bool serve_here(PyObject* loaded);
 
-    // No new connections; what is in flight has `grace` to finish. Nobody begins to load or to
-    // serve any more. Any thread, any number of times.
+    // No new connections; what is in flight has `grace` to finish, and so has who loads. Nobody
+    // begins to load or to serve any more. With a grace of 0 nobody who loads is waited for. Any
+    // thread, any number of times.
     void stop(std::chrono::milliseconds grace);
 
     // New workers with new code take the places of those that serve, which have `grace` to finish
@@ -85,6 +87,9 @@ class serving : public std::enable_shared_from_this<serving> {
     // The server that serves in this interpreter, else the one started last; null when there is
     // none.
     static std::shared_ptr<serving> find(std::int64_t interpreter_id);
+    // Whether this interpreter is that of a worker which need not go on loading: its server stops.
+    // Any thread.
+    static bool stops_in(std::int64_t interpreter_id);
 
  private:
     using clock = std::chrono::steady_clock;
@@ -174,7 +179,8 @@ class serving : public std::enable_shared_from_this<serving> {
     std::mutex mutex_;  // guards what follows
     std::vector<place> places_;
     std::string interface_;
-    bool stops_ = false;  // nobody begins to load or to serve any more
+    bool stops_ = false;    // nobody begins to load or to serve any more
+    bool hurries_ = false;  // and who loads is not waited for
     bool wants_restart_ = false;
     bool is_restarting_ = false;
     unsigned generation_ = 0;     // the newest

@@ -143,6 +143,25 @@ def connect_unix(path: str | Path) -> socket.socket:
 
 
 @contextmanager
+def started(
+    command: Sequence[str], environment: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """A server that need not come so far as to serve, and ends with the `with` block."""
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONFAULTHANDLER": "1", **(environment or {})},
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()  # where it has ended, nothing
+
+
+@contextmanager
 def serving(arguments: str, imports: str = "") -> Iterator[ServerProcess]:
     """`allcores.serve(<arguments>)` in a process of its own, on a free port."""
     program = f"import allcores\n{imports}\nallcores.serve({arguments}, port=0)"

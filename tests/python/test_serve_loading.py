@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from servers import ServerProcess
+from servers import ServerProcess, started
 
 # Each import of this module knows how many came before it. It says that it has come, waits for what
 # its kind says, and says that it is done.
@@ -79,15 +79,9 @@ class Application:
     def serve(self, cpus: int, workers: int) -> ServerProcess:
         return ServerProcess(self.command(cpus, workers), {"PYTHONPATH": str(self.folder)})
 
-    def start(self, cpus: int, workers: int) -> subprocess.Popen[str]:
+    def start(self, cpus: int, workers: int) -> AbstractContextManager[subprocess.Popen[str]]:
         """One that need not come so far as to serve."""
-        return subprocess.Popen(
-            self.command(cpus, workers),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(self.folder)},
-        )
+        return started(self.command(cpus, workers), {"PYTHONPATH": str(self.folder)})
 
     def log(self) -> list[str]:
         return (self.folder / "log").read_text().splitlines()
@@ -185,34 +179,3 @@ wait_at('gate')
     assert process.returncode == 1
     assert "serving on" not in out
     assert err.endswith("allcores: the handler can't be loaded: RuntimeError: not even one\n")
-
-
-BUSY = {"in C": "wait_at('gate')", "in Python": "print('waits in Python')\nwhile True: pass"}
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("busy", BUSY)
-def test_a_signal_before_any_worker_has_loaded(
-    tmp_path: Path, busy: str, number: signal.Signals
-) -> None:
-    app = Application(tmp_path, BUSY[busy], ["gate"])
-    with app.start(cpus=2, workers=8) as process:
-        assert process.stdout is not None
-        for _ in range(2):
-            assert process.stdout.readline().startswith("waits")
-        process.send_signal(number)
-        assert process.communicate(timeout=60) == ("", "")
-    assert process.returncode == 0
-    assert len(list(tmp_path.glob("came-*"))) == 2  # nobody else's turn came
-
-
-@pytest.mark.parametrize("busy", BUSY)
-def test_a_signal_while_some_load(tmp_path: Path, busy: str) -> None:
-    kind = "if number > 0:\n" + "\n".join("    " + line for line in BUSY[busy].splitlines())
-    app = Application(tmp_path, kind, ["gate"])
-    with app.serve(cpus=1, workers=8) as server:
-        while "waits" not in server.output():
-            assert server.get("/")[0].status == 200
-        assert server.end() == 0
-        assert server.stderr() == ""
-    assert len(list(tmp_path.glob("came-*"))) == 2
