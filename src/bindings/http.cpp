@@ -38,13 +38,13 @@ milliseconds to_milliseconds(double seconds) {
     return milliseconds(static_cast<long long>((seconds < longest ? seconds : longest) * 1000));
 }
 
-// What the server has to say (a lack of descriptors, an odd error of the system): one line on
-// stderr.
+// What the server has to say: one line, of what is well (a restart) on stdout, of what is not (a
+// lack of descriptors, an odd error of the system) on stderr.
 void log_line(http::log_level level, std::string_view text) {
-    if (level < http::log_level::warning) return;
     std::string line = "allcores: ";
     line.append(text).push_back('\n');
-    [[maybe_unused]] const auto written = write(2, line.data(), line.size());
+    const int descriptor = level < http::log_level::warning ? STDOUT_FILENO : STDERR_FILENO;
+    [[maybe_unused]] const auto written = write(descriptor, line.data(), line.size());
 }
 
 PyObject* create(PyTypeObject* type, PyObject* args, PyObject* keywords) {

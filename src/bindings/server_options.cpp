@@ -80,14 +80,12 @@ reader reader_of(std::string_view name) {
         {"fields", [](PyObject* v, options& o) { o.fields = text_of(v); }},
         {"log_level",
          [](PyObject* v, options& o) {
-             // Python's numbers of levels: a warning is 30.
+             // Python's numbers of levels: 10 for debug, 20 for info and so on.
              const std::uint32_t least = number_of(v);
-             if (least > 40) o.log = nullptr;
-             if (least > 30 && o.log) {
-                 o.log = [log = o.log](http::log_level level, std::string_view text) {
-                     if (level >= http::log_level::error) log(level, text);
-                 };
-             }
+             if (!o.log) return;
+             o.log = [log = o.log, least](http::log_level level, std::string_view text) {
+                 if (10 * (static_cast<std::uint32_t>(level) + 1) >= least) log(level, text);
+             };
          }},
         {"worker_timeout",
          [](PyObject* v, options& o) { o.worker_timeout_ms = milliseconds_of(v); }},

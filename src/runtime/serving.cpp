@@ -221,12 +221,16 @@ std::string serving::interface_name() {
 bool serving::loaded(unsigned index) {
     bool is_last = false;
     bool serves = false;
+    std::string reason;
+    bool is_for_failure = false;
     {
         const std::lock_guard lock(mutex_);
         serves = !stops_ && !error_ && places_[index].at == phase::loading;
         if (serves) {
             place& own = places_[index];
             own.at = phase::serving;
+            reason = own.reason;
+            is_for_failure = own.is_for_failure;
             own.requests_before = server_.requests(index);
             const http::server_options& options = server_.options();
             if (options.max_requests) {
@@ -240,6 +244,10 @@ bool serving::loaded(unsigned index) {
         is_last = count(phase::loading) + count(phase::waiting) == 0;
         begin_next();
         announce();
+    }
+    if (!reason.empty()) {
+        log(is_for_failure ? http::log_level::warning : http::log_level::info,
+            "a new worker serves in place of one that " + reason);
     }
 #ifdef __GLIBC__
     // What all the workers' imports have freed goes back to the system: half a MiB for each that

@@ -13,6 +13,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -117,6 +118,8 @@ class serving : public std::enable_shared_from_this<serving> {
         unsigned generation = 0;
         bool is_first = false;              // its failure to load is the server's
         unsigned replaces = nobody;         // whom it takes over from
+        std::string reason = {};            // what became of the one whose place it takes
+        bool is_for_failure = false;        // that one was stuck, or died
         std::uint64_t requests_before = 0;  // that the place had served before
         std::uint64_t requests_most = 0;    // 0: no limit
         clock::time_point deadline{};       // of the retiring
@@ -149,8 +152,8 @@ class serving : public std::enable_shared_from_this<serving> {
     void look_at(unsigned index);
     void look_at_ended(unsigned index);
     void look_at_serving(unsigned index);
-    void replace(unsigned index);
-    void report_stuck(unsigned index, std::shared_ptr<interpreter::interpreter> home);
+    void replace(unsigned index, std::string reason);
+    std::string report_stuck(unsigned index, std::shared_ptr<interpreter::interpreter> home);
     unsigned count_live();
     place* successor_of(unsigned index);
     void end_one(std::shared_ptr<interpreter::interpreter> home, milliseconds patience,
@@ -173,6 +176,8 @@ class serving : public std::enable_shared_from_this<serving> {
         std::jthread thread;
     };
     std::vector<end_of_one> ends_;
+    // What became of those that failed and are not replaced yet; the controlling thread's.
+    std::deque<std::string> losses_;
     unsigned made_ = 0;               // interpreters, for their names; the controlling thread's
     clock::time_point not_before_{};  // the next try to replace, after one that failed
 

@@ -52,7 +52,7 @@ void serving::supervise() {
         const std::lock_guard lock(mutex_);
         is_short = !is_restarting_ && count_live() < workers_ && clock::now() >= not_before_;
     }
-    if (is_short) replace(nobody);
+    if (is_short) replace(nobody, losses_.empty() ? "is gone" : losses_.front());
 }
 
 // With mutex_ held: the workers that serve or will, but for those that others take over from.
@@ -108,6 +108,7 @@ void serving::look_at_restart() {
         if (places_[i].at == phase::serving && is_new == (error != nullptr)) retire(i, grace_);
     }
     if (error == nullptr) {
+        losses_.clear();
         log(http::log_level::info, "restarted: the new workers serve");
     } else {
         log(http::log_level::error, error->traceback + "allcores: the restart failed (" +
@@ -175,7 +176,9 @@ void serving::look_at_ended(unsigned index) {
             log(http::log_level::error, own.error->traceback + "allcores: a new worker can't load");
         }
         not_before_ = clock::now() + pause_after_failure;
+        if (own.is_for_failure) losses_.push_front(own.reason);
     }
+    if (has_died) losses_.emplace_back("has ended by itself");
     std::shared_ptr<interpreter::interpreter> home = own.home;
     if (is_stuck) {
         own.at = phase::lost;
@@ -193,6 +196,7 @@ void serving::look_at_ended(unsigned index) {
 void serving::look_at_serving(unsigned index) {
     const http::server_options& options = server_.options();
     std::shared_ptr<interpreter::interpreter> home;
+    std::uint64_t served = 0;
     bool is_done = false;
     bool is_stuck = false;
     {
@@ -206,23 +210,24 @@ void serving::look_at_serving(unsigned index) {
             return;
         }
         if (is_restarting_ || clock::now() < not_before_) return;
-        is_done = own.requests_most != 0 &&
-                  server_.requests(index) - own.requests_before >= own.requests_most;
+        served = server_.requests(index) - own.requests_before;
+        is_done = own.requests_most != 0 && served >= own.requests_most;
         is_stuck = options.worker_timeout_ms != 0 &&
                    server_.busy_for(index) >= milliseconds(options.worker_timeout_ms);
         home = own.home;
     }
     if (is_stuck) {
-        report_stuck(index, home);
+        losses_.push_back("was stuck " + report_stuck(index, home));
         const std::lock_guard lock(mutex_);
         retire(index, milliseconds(0));
     } else if (is_done) {
-        replace(index);
+        replace(index, "has served " + std::to_string(served) + " requests");
     }
 }
 
-// A new worker; with `index` it takes over from that one.
-void serving::replace(unsigned index) {
+// A new worker; with `index` it takes over from that one, else the place of one that is no more.
+// `reason`: what became of that one, as its sentence goes on.
+void serving::replace(unsigned index, std::string reason) {
     std::shared_ptr<interpreter::interpreter> home;
     try {
         home = make_interpreter(made_++);
@@ -241,12 +246,16 @@ void serving::replace(unsigned index) {
     }
     const auto place_of_new = static_cast<unsigned>(empty - places_.begin());
     settle(place_of_new, std::move(home), index);
+    place& own = places_[place_of_new];
+    own.reason = std::move(reason);
+    own.is_for_failure = index == nobody;
+    if (own.is_for_failure && !losses_.empty()) losses_.pop_front();
     begin_next();
 }
 
 // Its Python stack, by a thread that visits its interpreter: code that is in Python, or in C
-// without the GIL, lets it in.
-void serving::report_stuck(unsigned index, std::shared_ptr<interpreter::interpreter> home) {
+// without the GIL, lets it in. What it is stuck with is the result.
+std::string serving::report_stuck(unsigned index, std::shared_ptr<interpreter::interpreter> home) {
     const auto seconds = std::chrono::duration<double>(server_.busy_for(index)).count();
     struct outcome {
         std::mutex mutex;
@@ -282,9 +291,10 @@ void serving::report_stuck(unsigned index, std::shared_ptr<interpreter::interpre
     }
     if (stack.empty()) stack = "(its stack can't be seen: it is in C code that keeps its GIL)\n";
     char text[64];
-    snprintf(text, sizeof text, "%.1f", seconds);
-    log(http::log_level::error, "a worker is stuck: with one request for " + std::string(text) +
-                                    " seconds. It is replaced. Its stack:\n" + stack);
+    snprintf(text, sizeof text, "with one request for %.1f seconds", seconds);
+    log(http::log_level::error,
+        "a worker is stuck: " + std::string(text) + ". It is replaced. Its stack:\n" + stack);
+    return text;
 }
 
 }  // namespace allcores::runtime

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import threading
 from collections.abc import Callable
@@ -58,6 +59,10 @@ async def app(scope, receive, send):
 }
 
 
+# Whatever the level of the log is.
+SAY = "say = lambda addresses: print(f'serving on http://{addresses[0]}', flush=True)"
+
+
 class Code:
     """The application's file, which changes."""
 
@@ -73,7 +78,7 @@ class Code:
         new.replace(self.file)  # at once: a worker may be reading it
 
     def serve(self, arguments: str) -> ServerProcess:
-        imports = f"import sys; sys.path.insert(0, {str(self.file.parent)!r})"
+        imports = f"import sys; sys.path.insert(0, {str(self.file.parent)!r})\n{SAY}"
         return serving(f"'changing_app:app', {arguments}", imports)  # type: ignore[return-value]
 
 
@@ -170,6 +175,8 @@ def test_a_worker_that_is_stuck_is_reported_and_replaced(code: Code) -> None:
             until(lambda: "a worker is stuck" in server.stderr(), server)
             assert "time.sleep(0.01)" in server.stderr()
             assert "changing_app.py" in server.stderr()
+            said = "in place of one that was stuck with one request for "
+            assert f"allcores: a new worker serves {said}" in server.stderr()
         assert server.end() == 0, server.stderr()
 
 
@@ -184,6 +191,26 @@ def test_a_worker_is_replaced_after_so_many_requests(code: Code) -> None:
         assert len(seen) >= 4
         assert clients.problems == []
         assert server.end() == 0, server.stderr()
+        said = re.findall("in place of one that has served ([0-9]+) requests", server.output())
+        assert len(said) >= 3
+        assert min(map(int, said)) >= 20
+        assert server.stderr() == ""
+
+
+@pytest.mark.parametrize("level", ["info", "warning", "error"])
+def test_what_is_said_of_it(tmp_path: Path, level: str) -> None:
+    code = Code(tmp_path, "handler")
+    arguments = "workers=1, worker_timeout=0.3, limit_max_requests=20"
+    with code.serve(f"{arguments}, log_level={level!r}, ready=say") as server:
+        before = server.get("/interpreter")[1]
+        until(lambda: server.get("/interpreter")[1] != before, server)
+        with server.socket() as hanging:
+            hanging.sendall(b"GET /hang HTTP/1.1\r\nHost: x\r\n\r\n")
+            until(lambda: "a worker is stuck" in server.stderr(), server)
+            assert server.get("/")[1] == b"one"  # by the new one
+        assert server.end() == 0, server.stderr()
+        assert ("that has served" in server.output()) is (level == "info")
+        assert ("that was stuck" in server.stderr()) is (level != "error")
 
 
 def test_a_signal_to_stop_during_a_restart(code: Code) -> None:
