@@ -1,4 +1,4 @@
-"""The ASGI application that test_asgi.py serves, by the specification and nothing else."""
+"""The ASGI application that the tests of ASGI serve, by the specification and nothing else."""
 
 from __future__ import annotations
 

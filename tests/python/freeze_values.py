@@ -1,27 +1,11 @@
-"""What the tests of frozen data compare with, and programs run in a process of their own."""
+"""What the tests of frozen data compare with."""
 
-import subprocess
 import sys
-import textwrap
 import types
-from pathlib import Path
 from typing import Any
 
 HAS_FROZENDICT = sys.version_info >= (3, 15)
 MAPPING = frozendict if HAS_FROZENDICT else types.MappingProxyType  # type: ignore[name-defined] # noqa: F821
-
-
-def run_alone(program: str, *arguments: str, timeout: float = 100) -> str:
-    """Run a program in a process of its own, so that a crash fails one test."""
-    done = subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-c", textwrap.dedent(program), *arguments],
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        cwd=Path(__file__).parent,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def as_frozen(value: Any) -> Any:

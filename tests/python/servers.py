@@ -168,3 +168,31 @@ def serving(arguments: str, imports: str = "") -> Iterator[ServerProcess]:
     environment = {"PYTHONPATH": str(here)}
     with ServerProcess([sys.executable, "-c", program], environment) as server:
         yield server
+
+
+def until_it_printed(server: ServerProcess, text: str) -> str:
+    """What the server prints until that, for as long as it may take it to do."""
+    for _ in range(2000):
+        if text in server.output():
+            return server.output()
+        server.get("/")
+    raise AssertionError(f"{text!r} was not said: {server.output()}{server.stderr()}")
+
+
+def talk(server: ServerProcess, *parts: bytes) -> bytes:
+    """Send the parts, and read until the server closes."""
+    with server.socket() as connection:
+        for part in parts:
+            connection.sendall(part)
+        received = b""
+        while part := connection.recv(65536):
+            received += part
+    return received
+
+
+def read_until(connection: socket.socket, end: bytes, received: bytes = b"") -> bytes:
+    while end not in received:
+        part = connection.recv(65536)
+        assert part, received
+        received += part
+    return received

@@ -1,12 +1,12 @@
 """allcores.call_in_main, in_main, and Interpreter.call on the caller's thread."""
 
 import os
-import subprocess
 import sys
 import threading
 
 import pytest
 import share_objects
+from programs import run_program
 from servers import ServerProcess
 
 import allcores
@@ -176,18 +176,8 @@ def calls_itself(_name, worker):
     return worker.call("1 + 1", where="caller")
 
 
-def run(text):
-    return subprocess.run(
-        [sys.executable, "-c", text],
-        cwd=os.path.dirname(__file__),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-
-
 def test_at_the_end_of_the_process():
-    done = run(
+    done = run_program(
         """
 import allcores, threading
 def work(go):
@@ -211,7 +201,7 @@ print("the end")
 
 
 def test_a_script_that_sleeps():
-    done = run(
+    done = run_program(
         """
 import allcores, os, threading, time
 def work():

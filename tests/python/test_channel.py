@@ -1,21 +1,14 @@
 """Channel: values, ends, waiting, other interpreters."""
 
-import subprocess
-import sys
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from programs import run_program
 
 import allcores
 from allcores import Channel, ChannelClosed, ChannelPoisoned, Interpreter, WouldBlock
-
-
-@pytest.fixture(scope="module")
-def workers():
-    with Interpreter("one") as one, Interpreter("two") as two:
-        yield one, two
 
 
 @pytest.fixture
@@ -410,11 +403,5 @@ print("ends")
     ("program", "said"), [(INTERRUPTED, "all interrupted"), (LEFT, "ends")], ids=["ctrl-c", "exit"]
 )
 def test_programs(program, said):
-    done = subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-c", program],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        stdin=subprocess.DEVNULL,
-    )
+    done = run_program(program)
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, said, "")

@@ -7,7 +7,8 @@ from typing import Any
 
 import freeze_classes as classes
 import pytest
-from freeze_values import HAS_FROZENDICT, MAPPING, as_frozen, run_alone, same
+from freeze_values import HAS_FROZENDICT, MAPPING, as_frozen, same
+from programs import run_alone
 
 import allcores
 from allcores import freeze, is_frozen, thaw

@@ -6,22 +6,16 @@ import dataclasses
 import gc
 import mmap
 import pickle
-import subprocess
 import sys
 import types
 
 import numpy
 import pytest
+from programs import run_program
 
 import allcores
 from allcores import Channel, Dict, Interpreter, freeze, is_frozen, thaw
 from allcores._core import _send_copy, frozen_bytes
-
-
-@pytest.fixture(scope="module")
-def workers():
-    with Interpreter("one") as one, Interpreter("two") as two:
-        yield one, two
 
 
 def where(made):
@@ -426,13 +420,7 @@ with allcores.Interpreter() as worker:
 
 
 def test_numpy_is_imported_where_it_is_needed():
-    done = subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-c", PROGRAM],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        stdin=subprocess.DEVNULL,
-    )
+    done = run_program(PROGRAM)
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "refused", "")
 
 
@@ -447,5 +435,5 @@ ctypes.memset(numpy.frombuffer(frozen, "u1").ctypes.data, 0, 1)
 
 
 def test_a_write_ends_the_process():
-    done = subprocess.run([sys.executable, "-c", WRITE], capture_output=True, timeout=120)
+    done = run_program(WRITE)
     assert done.returncode == -11

@@ -2,7 +2,8 @@
 
 import freeze_classes as classes
 import pytest
-from freeze_values import HAS_FROZENDICT, run_alone
+from freeze_values import HAS_FROZENDICT
+from programs import run_alone
 
 from allcores import freeze, is_frozen, thaw
 

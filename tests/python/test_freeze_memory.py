@@ -1,6 +1,6 @@
 """The memory of frozen data: counted, bounded, and what happens when there is none left."""
 
-from freeze_values import run_alone
+from programs import run_alone
 
 from allcores import _core, freeze
 

@@ -1,8 +1,8 @@
 """Every operation of every frozen type gives what the ordinary object's gives, and none writes."""
 
-import subprocess
-import sys
 from pathlib import Path
+
+from programs import run_alone
 
 STRESS = Path(__file__).parents[1] / "stress"
 
@@ -44,20 +44,9 @@ assert weakref.proxy(ordinary) == ordinary and len(weakref.WeakSet([ordinary])) 
 """
 
 
-def run(program: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-c", program, str(STRESS)],
-        capture_output=True,
-        text=True,
-        timeout=200,
-        stdin=subprocess.DEVNULL,
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-
-
 def test_every_operation() -> None:
-    run(PROGRAM)
+    run_alone(PROGRAM, str(STRESS), timeout=200)
 
 
 def test_weak_references_to_frozen_sets_are_refused() -> None:
-    run(WEAK)
+    run_alone(WEAK, str(STRESS), timeout=200)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +9,7 @@ from itertools import count
 from typing import Any
 
 import pytest
+from programs import run_program
 from servers import serving
 
 import allcores
@@ -136,9 +135,7 @@ while True:
         pass
 print(allcores.frozen({name!r}, lambda: "made by main"), flush=True)
 """
-    ended = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=100, check=False
-    )
+    ended = run_program(program)
     assert ended.stdout == "made by main\n", ended.stderr
 
 

@@ -4,7 +4,6 @@ import copy
 import copyreg
 import functools
 import gc
-import subprocess
 import sys
 import threading
 import weakref
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 from message_values import Key, Slotted, User, difference
+from programs import run_program
 
 import allcores
 from allcores._core import _encode, _send_copy, _send_last
@@ -363,9 +363,7 @@ with allcores.Interpreter() as worker:
     rows = worker.call(work, [Row(i) for i in range(1000)])
     print([row.n for row in rows] == list(range(999, -1, -1)), {type(row) is Row for row in rows})
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
-    )
+    done = run_program(program)
     assert done.stdout == "True {True}\n", done.stderr
 
 
@@ -379,7 +377,5 @@ def double(one: Number, more: Numbers[Number]) -> Numbers[int]:
 with allcores.Interpreter() as worker:
     print(worker.call(double, 1, [2]), worker.call(lambda: double.__annotations__["one"].__value__))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
-    )
+    done = run_program(program)
     assert done.stdout == "[2, 4] <class 'int'>\n", done.stderr

@@ -9,8 +9,8 @@ import sys
 import uuid
 
 import pytest
-from freeze_values import run_alone
 from message_values import Angry, Key, Slotted, User
+from programs import run_alone
 
 import allcores
 from allcores._core import _encode, _send_copy, _send_last

@@ -7,8 +7,8 @@ import sys
 import threading
 
 import pytest
-from freeze_values import run_alone
 from message_values import User
+from programs import run_alone
 
 import allcores
 from allcores import move, view

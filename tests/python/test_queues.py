@@ -3,11 +3,10 @@
 import asyncio
 import importlib.util
 import queue
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from programs import run_program
 
 from allcores import (
     Channel,
@@ -47,13 +46,7 @@ sys.exit(not result.wasSuccessful() or result.testsRun < 60)
     reason="CPython's tests are not installed (libpython3.14-testsuite)",
 )
 def test_cpythons_own():
-    done = subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-c", PROGRAM],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        stdin=subprocess.DEVNULL,
-    )
+    done = run_program(PROGRAM, timeout=300)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-6000:]
 
 

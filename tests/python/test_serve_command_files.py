@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
+from commands import answer, command, fails, folder, serve
 from servers import ServerProcess
-from test_serve_command import answer, command, fails, folder, serve
 
 from allcores._command_files import parse_env
 from allcores._command_options import UsageError

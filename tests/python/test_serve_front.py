@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from commands import command, fails
 from servers import ServerProcess
-from test_serve_command import command, fails
 
 import allcores
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from commands import command, fails, folder
 from servers import ServerProcess
-from test_serve_command import command, fails, folder
 
 from allcores._reload import Patterns, PollingWatcher, Watched
 

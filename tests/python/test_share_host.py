@@ -1,11 +1,10 @@
 """allcores.host: an object with a home of its own, and a monitor."""
 
-import subprocess
-import sys
 import threading
 
 import pytest
 import share_objects
+from programs import run_program
 from share_objects import Counter
 
 import allcores
@@ -271,13 +270,8 @@ def test_waiting_ends_with_the_waiting_interpreter():
 
 def test_a_home_that_is_not_there_any_more():
     # Only its own handle could end it early, and nobody has that: so by a fork.
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-W",
-            "ignore",
-            "-c",
-            """
+    done = run_program(
+        """
 import allcores, os
 table = allcores.host(dict, a=1)
 child = os.fork()
@@ -292,21 +286,15 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 2
 assert table["a"] == 1
 print("fine")
 """,
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
+        options=("-W", "ignore"),
     )
     assert (done.returncode, done.stdout) == (0, "fine\n"), done.stderr
     assert issubclass(OwnerGone, RuntimeError)
 
 
 def test_ctrl_c_while_waiting():
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            """
+    done = run_program(
+        """
 import allcores, os, signal, threading
 table = allcores.host(dict)
 held, done = threading.Event(), threading.Event()
@@ -325,9 +313,5 @@ except KeyboardInterrupt:
 done.set()
 thread.join()
 """,
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
     )
     assert (done.returncode, done.stdout) == (0, "interrupted\n"), done.stderr
