@@ -160,7 +160,6 @@ class Soaked:
 
     def check_descriptors(self) -> None:
         if self.expected is None:
-            time.sleep(0)
             self.expected = descriptors(self.server)
         expected = self.expected
         until(

@@ -295,7 +295,7 @@ print("fine")
 def test_ctrl_c_while_waiting():
     done = run_program(
         """
-import allcores, os, signal, threading
+import allcores, os, signal, sys, threading, time
 table = allcores.host(dict)
 held, done = threading.Event(), threading.Event()
 def hold():
@@ -305,11 +305,22 @@ def hold():
 thread = threading.Thread(target=hold)
 thread.start()
 held.wait()
-threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
-try:
+def wait():
     table["a"] = 1
+def interrupt():
+    seen = 0
+    while seen < 20:  # so often in a row, whenever the main thread could have gone on
+        frame = sys._current_frames()[threading.main_thread().ident]
+        seen = seen + 1 if frame.f_code is wait.__code__ else 0
+        time.sleep(0.001)
+    os.kill(os.getpid(), signal.SIGINT)
+interrupter = threading.Thread(target=interrupt)
+interrupter.start()
+try:
+    wait()
 except KeyboardInterrupt:
     print("interrupted")
+interrupter.join()
 done.set()
 thread.join()
 """,
