@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from programs import run_program
 from servers import here, serving
 
 
@@ -186,3 +187,47 @@ def test_interfaces_are_told_apart() -> None:
             detect(application, "it")
     with pytest.raises(WrongInterface, match="not callable: it is a int"):
         detect(7, "it")
+
+
+INTERRUPTED = """
+import asyncio, ctypes, sys, threading
+from allcores._asgi import Worker
+
+heard = []
+
+def interrupt(thread):
+    while sys._current_frames()[thread].f_code.co_name != "select":
+        pass
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(thread), ctypes.py_object(SystemExit)
+    )
+
+async def for_ever(what):
+    threading.Thread(target=interrupt, args=(threading.get_ident(),)).start()
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        heard.append(what)
+        raise
+
+async def app(scope, receive, send):
+    for what in ("startup", "shutdown"):
+        await receive()
+        if waits_in == what:
+            await for_ever(what)
+        await send({"type": f"lifespan.{what}.complete"})
+
+for waits_in in ("startup", "shutdown"):
+    try:
+        Worker(app, {"websockets": ()}).close()
+    except SystemExit:
+        heard.append("out")
+print(heard)
+"""
+
+
+def test_a_lifespan_that_waits_is_cancelled_when_its_worker_is_ended() -> None:
+    """By SystemExit from another thread, which the loop sees though nothing else happens."""
+    done = run_program(INTERRUPTED, options=("-W", "error"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "['startup', 'out', 'shutdown', 'out']\n"
