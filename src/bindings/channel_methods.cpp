@@ -57,11 +57,12 @@ push_arguments parse(const char* function, bool has_item, PyObject* const* argum
 
 ref push_item(PyObject* self, PyObject* object, moment deadline) {
     channel_state& state = state_of(self);
-    parcel item = pack(state_of(self), object);
+    state.expect_push();
+    parcel item = pack(state, object);
     status how = state.try_push(item);
     if (how == status::waiting) {
         channel_node only[] = {{&state, action::push, std::move(item)}};
-        channel_waiter waiting(only, concurrency::parker::mine());
+        channel_waiter waiting(only);
         if (!waiting.begin()) wait_until(waiting, deadline);
         how = waiting.result();
     }
@@ -76,7 +77,7 @@ parcel pop_parcel(PyObject* self, moment deadline, bool closed_is_error) {
     status how = state.try_pop(item);
     if (how == status::waiting) {
         channel_node only[] = {{&state, action::pop}};
-        channel_waiter waiting(only, concurrency::parker::mine());
+        channel_waiter waiting(only);
         if (!waiting.begin()) wait_until(waiting, deadline);
         how = waiting.result();
         item = std::move(waiting.item());
@@ -141,7 +142,7 @@ PyObject* channel_set_maxsize(PyObject* self, PyObject* argument) {
 PyObject* channel_join(PyObject* self, PyObject*) {
     return guarded([&] {
         channel_node only[] = {{&state_of(self), action::join}};
-        channel_waiter waiting(only, concurrency::parker::mine());
+        channel_waiter waiting(only);
         if (!waiting.begin()) wait_until(waiting, moment::max());
         return ref::borrow(Py_None);
     });

@@ -81,8 +81,9 @@ data::ref result_of(channel_waiter& waiting);
 // The time until which a call waits: None for ever. Throws python_error (TypeError, ValueError).
 moment deadline_of(PyObject* timeout);
 
-// Waits, detached, until one of the waiter's cases has happened. Throws python_error, with nothing
-// lost: TimeoutError; what a signal handler raises; SystemExit when this interpreter is ending.
+// Waits until one of the cases of a waiter without an alarm has happened, detached unless that is
+// at once. Throws python_error, with nothing lost: TimeoutError; what a signal handler raises;
+// SystemExit when this interpreter is ending.
 void wait_until(channel_waiter& waiting, moment deadline);
 
 // Throws python_error for what came of a case: ChannelClosed, ChannelPoisoned, WouldBlock

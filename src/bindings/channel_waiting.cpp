@@ -94,10 +94,13 @@ moment deadline_of(PyObject* timeout) {
 }
 
 void wait_until(channel_waiter& waiting, moment deadline) {
+    const std::shared_ptr<parker>& sleeper = parker::mine();
+    moment now = steady_clock::now();
+    if (sleeper->look(now, [&] { return waiting.finished(); })) return;
+    if (!waiting.ask_for_ring(sleeper)) return;
     const std::shared_ptr<worker> own = home();
     const bool on_main_thread = own == nullptr && getpid() == gettid();
     const bool looks = on_main_thread || own != nullptr;
-    moment now = steady_clock::now();
     concurrency::long_wait lasting(deadline != moment::max(), now);
     for (;;) {
         bool ends = false;
@@ -106,7 +109,7 @@ void wait_until(channel_waiter& waiting, moment deadline) {
             const interpreter::detached elsewhere;
             moment until = std::min(deadline, lasting.next_look());
             if (looks) until = std::min(until, now + look_around);
-            static_cast<void>(parker::mine()->park(until));
+            static_cast<void>(sleeper->park(until));
             if (waiting.finished()) return;
             now = steady_clock::now();
             if (lasting.is_listed() && lasting.is_due(now)) lasting.look();
@@ -198,7 +201,7 @@ PyObject* select(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
         const moment deadline = deadline_of(arguments[1]);
         const bool only_try = arguments[2] != Py_True;
         channel_cases cases = parse_cases(arguments[0]);
-        channel_waiter waiting(cases.nodes, parker::mine());
+        channel_waiter waiting(cases.nodes);
         if (!waiting.begin(only_try)) {
             if (only_try) return ref::borrow(Py_None);
             wait_until(waiting, deadline);

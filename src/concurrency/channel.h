@@ -44,6 +44,15 @@ class channel {
     channel(const channel&) = delete;
     channel& operator=(const channel&) = delete;
 
+    // Whoever is going to push may say so before it makes its item: what other cores have of the
+    // channel, and of one who waits to pop (on the same place of its stack as the last time, most
+    // likely), comes meanwhile.
+    void expect_push() const noexcept {
+        if (!last_popper_.fetch()) return;
+        sync::fetch_to_write(&mutex_);
+        last_waiter_.fetch();
+    }
+
     // At once or not at all (waiting). An item is only moved from when it is done. bad_alloc.
     status try_push(Item& item) {
         bells told;
@@ -63,7 +72,7 @@ class channel {
         const std::lock_guard lock(mutex_);
         if (is_poisoned_) return;
         if (node<Item>* popper = poppers_.claim_first()) {
-            popper->owner->item_ = std::move(item);
+            popper->owner->receive(std::move(item));
             popper->owner->finish(status::done, told);
             return;
         }
@@ -126,12 +135,15 @@ class channel {
     status push(Item& item, bells& told) {
         if (is_closed_) return is_poisoned_ ? status::poisoned : status::closed;
         if (node<Item>* popper = poppers_.claim_first()) {
-            popper->owner->item_ = std::move(item);
+            last_popper_.note(popper);
+            last_waiter_.note(popper->owner);
+            popper->owner->receive(std::move(item));
             count_push();
             ++popped_;
             popper->owner->finish(status::done, told);
             return status::done;
         }
+        last_popper_.note(nullptr);
         if (items_.size() >= capacity_) return status::waiting;
         items_.make_room(pushed_);
         items_.fill_room(std::move(item));
@@ -207,17 +219,21 @@ class channel {
         while (node<Item>* found = joiners_.claim_first()) found->owner->finish(status::done, told);
     }
 
-    mutable sync::mutex mutex_;  // guards what follows, but for the order of items_
-    channel_items<Item> items_;
-    std::size_t capacity_;
-    waiting_list<Item> pushers_;
+    // In the order in which a push needs them for one who waits to pop: all in one cache line.
+    alignas(cache_line) mutable sync::mutex mutex_;  // guards what follows, but for items_' order
+    bool is_closed_ = false;
+    bool is_poisoned_ = false;
     waiting_list<Item> poppers_;
-    waiting_list<Item> joiners_;
     std::uint64_t pushed_ = 0;
     std::uint64_t popped_ = 0;
     std::uint64_t unfinished_ = 0;
-    bool is_closed_ = false;
-    bool is_poisoned_ = false;
+
+    // (In another cache line, which is not written for each item that goes from hand to hand.)
+    channel_items<Item> items_;
+    std::size_t capacity_;
+    sync::hint last_popper_, last_waiter_;  // of the last push; read without the lock
+    waiting_list<Item> pushers_;
+    waiting_list<Item> joiners_;
 };
 
 }  // namespace allcores::concurrency

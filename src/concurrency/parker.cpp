@@ -1,16 +1,10 @@
 #include "concurrency/parker.h"
 
-#include <algorithm>
-
 namespace allcores::concurrency {
 namespace {
 
 // Less than what it costs to put a thread to sleep and wake it: then both sides gain.
 constexpr std::chrono::microseconds spinning{8};
-
-// After so many times in a row in vain it is left out, but for one time of these.
-constexpr int most_worth = 4;
-constexpr unsigned tries_again = 16;
 
 }  // namespace
 
@@ -35,9 +29,8 @@ bool parker::spin() noexcept {
 }
 
 parker::outcome parker::park(time_point until) noexcept {
-    if (sync::is_parallel() && state_.load(std::memory_order_acquire) != rung &&
-        (worth_ > 0 || ++left_out_ % tries_again == 0)) {
-        worth_ = spin() ? std::min(worth_ + 1, most_worth) : std::max(worth_ - 1, 0);
+    if (sync::is_parallel() && state_.load(std::memory_order_acquire) != rung && later_.is_due()) {
+        later_.learn(spin());
     }
     outcome result = outcome::woken;
     std::uint32_t expected = quiet;

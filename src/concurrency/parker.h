@@ -5,6 +5,7 @@
 // waiting thread ends the wait (Ctrl-C), and who tells needs a system call only when somebody
 // sleeps.
 #pragma once
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -22,7 +23,7 @@ class alarm {
     virtual void ring(std::uint64_t token) noexcept = 0;
 };
 
-class parker final : public alarm {
+class alignas(64) parker final : public alarm {
  public:
     enum class outcome { woken, signalled, timed_out };
     using time_point = sync::time_point;
@@ -32,6 +33,25 @@ class parker final : public alarm {
 
     void ring(std::uint64_t token) noexcept override;
 
+    // On the thread whose own it is, before it lets its GIL go: whether what it waits for happens
+    // within two microseconds, `now` being the time. Then the other side, which was awake, needed
+    // no more than this, and nobody else wants the GIL that soon: to let it go and take it again
+    // costs as much as the whole message does. Not if it has been in vain lately.
+    template <class Function>
+    bool look(time_point now, Function has_happened) {
+        if (!sync::is_parallel() || !soon_.is_due()) return false;
+        const auto enough = now + looking;
+        bool happened = false;
+        do {
+            for (int i = 0; i < 8 && !happened; ++i) {
+                sync::relax();
+                happened = has_happened();
+            }
+        } while (!happened && sync::now() < enough);
+        soon_.learn(happened);
+        return happened;
+    }
+
     // On the thread whose own it is, detached: until it is rung, which may have happened already.
     // Looks for some microseconds before it sleeps, if that has been worth it lately: where there
     // are more threads than cores it is not. May say woken for an earlier wait's ring: look
@@ -39,6 +59,25 @@ class parker final : public alarm {
     outcome park(time_point until) noexcept;
 
  private:
+    static constexpr std::chrono::microseconds looking{2};
+
+    // Whether it is worth it to look: not after so many times in a row in vain, but for one time
+    // of some.
+    class habit {
+     public:
+        bool is_due() { return worth_ > 0 || ++left_out_ % tries_again == 0; }
+        void learn(bool was_worth_it) {
+            worth_ = was_worth_it ? std::min(worth_ + 1, most_worth) : std::max(worth_ - 1, 0);
+        }
+
+     private:
+        static constexpr int most_worth = 4;
+        static constexpr unsigned tries_again = 16;
+
+        int worth_ = 2;
+        unsigned left_out_ = 0;
+    };
+
     static constexpr std::uint32_t quiet = 0;
     static constexpr std::uint32_t rung = 1;
     static constexpr std::uint32_t sleeping = 2;
@@ -47,9 +86,9 @@ class parker final : public alarm {
 
     bool spin() noexcept;
 
-    // The own thread's: how often looking has been worth it lately, and how often it was left out.
-    int worth_ = 2;
-    unsigned left_out_ = 0;
+    // The own thread's.
+    habit soon_;   // look()
+    habit later_;  // in park()
 };
 
 }  // namespace allcores::concurrency

@@ -37,4 +37,19 @@ void wake(atomic<std::uint32_t>& word) noexcept {
     futex(word, FUTEX_WAKE, 1, nullptr);
 }
 
+void mutex::wait() noexcept {
+    constexpr int looks = 100;
+    for (int i = 0; i < looks && is_parallel(); ++i) {
+        relax();
+        std::uint32_t expected = open;
+        if (state_.load(std::memory_order_relaxed) == open &&
+            state_.compare_exchange_strong(expected, taken, std::memory_order_acquire)) {
+            return;
+        }
+    }
+    // Whoever has slept does not know whether others do: it says so, and its unlock() wakes one.
+    while (state_.exchange(awaited, std::memory_order_acquire) != open)
+        static_cast<void>(sleep(state_, awaited, time_point::max()));
+}
+
 }  // namespace allcores::concurrency::sync

@@ -10,13 +10,11 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <thread>
 
 namespace allcores::concurrency::sync {
 
 using std::atomic;
-using std::mutex;
 using time_point = std::chrono::steady_clock::time_point;
 
 inline time_point now() noexcept {
@@ -36,6 +34,35 @@ inline void relax() noexcept {
 #endif
 }
 
+// Begins to fetch memory that this thread is going to write, from whichever core has it. It may be
+// any address: nothing but time comes of a wrong one.
+inline void fetch_to_write(const void* where) noexcept {
+#if defined(__x86_64__)
+    // (Of older processors than know it, this does nothing.)
+    asm volatile("prefetchw %0" : : "m"(*static_cast<const char*>(where)));
+#else
+    __builtin_prefetch(where, 1);
+#endif
+}
+
+// Where something was the last time, to be fetched before it is known where it is now. Null where
+// that is not worth it.
+class hint {
+ public:
+    void note(const void* where) noexcept {
+        if (where_.load(std::memory_order_relaxed) != where)
+            where_.store(where, std::memory_order_relaxed);
+    }
+    bool fetch() const noexcept {
+        const void* where = where_.load(std::memory_order_relaxed);
+        if (where != nullptr) fetch_to_write(where);
+        return where != nullptr;
+    }
+
+ private:
+    atomic<const void*> where_{nullptr};
+};
+
 // Whether another thread can do something while this one looks for it.
 inline bool is_parallel() noexcept {
     static const bool several = std::thread::hardware_concurrency() > 1;
@@ -48,6 +75,28 @@ enum class sleep_end : std::uint8_t { woken, signalled, timed_out };
 sleep_end sleep(atomic<std::uint32_t>& word, std::uint32_t value, time_point until) noexcept;
 // One that sleeps there.
 void wake(atomic<std::uint32_t>& word) noexcept;
+
+// One word, beside what it guards, so that both come to another core at once. It is held for some
+// instructions only: who finds it taken looks for a moment before it sleeps.
+class mutex {
+ public:
+    void lock() noexcept {
+        std::uint32_t expected = open;
+        if (!state_.compare_exchange_strong(expected, taken, std::memory_order_acquire)) wait();
+    }
+    void unlock() noexcept {
+        if (state_.exchange(open, std::memory_order_release) == awaited) wake(state_);
+    }
+
+ private:
+    static constexpr std::uint32_t open = 0;
+    static constexpr std::uint32_t taken = 1;
+    static constexpr std::uint32_t awaited = 2;  // taken, and somebody may sleep
+
+    void wait() noexcept;
+
+    atomic<std::uint32_t> state_{open};  // release in unlock() pairs with acquire in lock(), wait()
+};
 
 // One that the calling thread has for itself, made at its first use.
 template <class Made>

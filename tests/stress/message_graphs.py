@@ -103,3 +103,14 @@ def make(seed: int) -> Any:
             else:
                 each["cycle"] = other
     return made[-choose.randrange(1, 10) :]
+
+
+def make_buffers(seed: int) -> list[Any]:
+    """What can be handed over by itself, small and large, of other places in the heap each time."""
+    choose = random.Random(seed)
+    size = choose.choice([3, 500, 600, 5_000, 70_000, 300_000])
+    return [
+        bytearray(choose.randbytes(size)),
+        array.array("i", range(size // 4 + 1)),
+        [choose.randbytes(size), ["inside", seed], bytearray(size)],
+    ]

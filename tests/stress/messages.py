@@ -1,6 +1,7 @@
 """Messages under stress: random graphs to and from several interpreters at once.
 
-With garbage collection, messages that are dropped, and interpreters coming and going.
+With garbage collection, messages that are dropped, and interpreters coming and going. Half of the
+graphs are handed over by move(), with buffers in them that change hands one by one.
 
     ./py tests/stress/messages.py [SECONDS]
 
@@ -26,7 +27,7 @@ import allcores
 from allcores._core import _encode
 
 
-def work(seed: int, graph: Any) -> tuple[str, Any, Any]:
+def work(seed: int, graph: Any, buffers: Any) -> tuple[str, Any, Any, Any]:
     """Run in an interpreter of its own: what is wrong with the graph, it again, and another."""
     import gc
     import sys
@@ -34,13 +35,19 @@ def work(seed: int, graph: Any) -> tuple[str, Any, Any]:
     import message_graphs
     from message_values import difference
 
+    from allcores import move
+
     # What an earlier call got is still there for a while, and then goes.
     kept: list[Any] = vars(sys.modules["__main__"]).setdefault("kept", [])
     kept.append(graph)
     del kept[: seed % 3]
     if seed % 5 == 0:
         gc.collect(seed % 3)
-    return difference(graph, message_graphs.make(seed)), graph, message_graphs.make(seed + 1)
+    wrong = difference(graph, message_graphs.make(seed))
+    wrong = wrong or difference(buffers, message_graphs.make_buffers(seed))
+    # (What is kept is emptied by a move.)
+    handed = move(graph) if seed % 3 == 0 else graph
+    return wrong, handed, message_graphs.make(seed + 1), [move(each) for each in buffers]
 
 
 def main(seconds: float) -> int:
@@ -58,8 +65,16 @@ def main(seconds: float) -> int:
                     interpreter.call(sys.path.insert, 0, folder)
                 graph = message_graphs.make(seed)
                 while time.monotonic() < life and not wrong:
-                    there, back, other = interpreter.call(work, seed, graph)
+                    buffers = message_graphs.make_buffers(seed)
+                    moved = [allcores.move(each) for each in buffers]
+                    handed = allcores.move(graph) if seed % 2 == 0 else graph
+                    there, back, other, returned = interpreter.call(work, seed, handed, moved)
                     here = difference(back, message_graphs.make(seed))
+                    here = here or difference(returned, message_graphs.make_buffers(seed))
+                    if any(map(len, buffers)) or (seed % 2 == 0 and graph):
+                        here = here or "something is left of what was handed over"
+                    for each in buffers:
+                        each.extend(each[:0])  # still one of its kind, and good for use
                     graph, seed = other, seed + 1
                     here = here or difference(graph, message_graphs.make(seed))
                     if there or here:

@@ -3,8 +3,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <memory>
+#include <mutex>
 #include <numeric>
 #include <thread>
+#include <vector>
 
 #include "channels.h"
 
@@ -136,7 +139,7 @@ TEST(channel, a_wait_that_is_cancelled_takes_nothing) {
     int_channel c(0);
     {
         int_node only[] = {{&c, action::pop}};
-        int_waiter waiting(only, parker::mine());
+        int_waiter waiting(only);
         EXPECT_FALSE(waiting.begin());
         EXPECT_EQ(c.statistics().waiting_to_pop, 1U);
         EXPECT_TRUE(waiting.cancel());
@@ -146,7 +149,7 @@ TEST(channel, a_wait_that_is_cancelled_takes_nothing) {
     EXPECT_EQ(try_push(c, 1), status::waiting);
     {
         int_node only[] = {{&c, action::pop}};
-        int_waiter waiting(only, parker::mine());
+        int_waiter waiting(only);
         EXPECT_FALSE(waiting.begin());
         EXPECT_EQ(try_push(c, 2), status::done);
         EXPECT_FALSE(waiting.cancel());
@@ -174,7 +177,7 @@ TEST(channel, join_waits_for_all_that_was_pushed) {
     for (const int each : {1, 2}) push(c, each);
     std::atomic<int> done = 0;
     int_node only[] = {{&c, action::join}};
-    int_waiter waiting(only, parker::mine());
+    int_waiter waiting(only);
     EXPECT_FALSE(waiting.begin());
     std::thread worker([&] {
         while (done < 2) {
@@ -198,6 +201,83 @@ TEST(parker, a_wait_ends_when_its_time_is_over) {
     EXPECT_GE(std::chrono::steady_clock::now(), before + std::chrono::milliseconds(5));
     parker::mine()->ring(0);
     EXPECT_EQ(parker::mine()->park(parker::time_point::max()), outcome::woken);
+}
+
+TEST(parker, looking_ends_by_what_happens_or_soon) {
+    const std::shared_ptr<parker> own = std::make_shared<parker>();
+    if (!sync::is_parallel()) GTEST_SKIP() << "nothing can happen while one core looks";
+    EXPECT_TRUE(own->look(sync::now(), [] { return true; }));
+    // In vain often, it is left out, but is tried again.
+    int looks = 0;
+    const auto never = [&] {
+        ++looks;
+        return false;
+    };
+    for (int i = 0; i < 5; ++i) EXPECT_FALSE(own->look(sync::now(), never));
+    looks = 0;
+    EXPECT_FALSE(own->look(sync::now(), never));
+    EXPECT_EQ(looks, 0);
+    for (int i = 0; i < 16; ++i) EXPECT_FALSE(own->look(sync::now(), never));
+    EXPECT_GT(looks, 0);
+}
+
+class counting_alarm final : public alarm {
+ public:
+    void ring(std::uint64_t) noexcept override { ++rings; }
+    int rings = 0;
+};
+
+TEST(channel, who_looks_itself_is_not_rung) {
+    int_channel c(int_channel::unbounded);
+    const auto bell = std::make_shared<counting_alarm>();
+    {
+        int_node only[] = {{&c, action::pop}};
+        int_waiter looks(only);
+        EXPECT_FALSE(looks.begin());
+        EXPECT_EQ(try_push(c, 1), status::done);
+        EXPECT_FALSE(looks.ask_for_ring(bell));
+        EXPECT_TRUE(looks.finished());
+        EXPECT_EQ(*looks.item(), 1);
+    }
+    EXPECT_EQ(bell->rings, 0);
+    {
+        int_node only[] = {{&c, action::pop}};
+        int_waiter sleeps(only);
+        EXPECT_FALSE(sleeps.begin());
+        EXPECT_TRUE(sleeps.ask_for_ring(bell));
+        EXPECT_EQ(try_push(c, 2), status::done);
+        EXPECT_EQ(*sleeps.item(), 2);
+    }
+    EXPECT_EQ(bell->rings, 1);
+    {
+        int_node only[] = {{&c, action::pop}};
+        int_waiter given_up(only);
+        EXPECT_FALSE(given_up.begin());
+        EXPECT_TRUE(given_up.ask_for_ring(bell));
+        EXPECT_TRUE(given_up.cancel());
+        EXPECT_EQ(try_push(c, 3), status::done);
+    }
+    EXPECT_EQ(bell->rings, 1);
+    EXPECT_EQ(pop(c), 3);
+}
+
+// Held a little longer than others look for it, so that they sleep too.
+TEST(sync, a_mutex_lets_one_in) {
+    sync::mutex mutex;
+    std::uint64_t count = 0;  // guarded
+    constexpr std::uint64_t each = 20'000;
+    std::vector<std::thread> all;
+    for (int i = 0; i < 4; ++i) {
+        all.emplace_back([&] {
+            for (std::uint64_t k = 0; k < each; ++k) {
+                const std::lock_guard lock(mutex);
+                ++count;
+                if (k % 100 == 0) std::this_thread::yield();
+            }
+        });
+    }
+    for (std::thread& one : all) one.join();
+    EXPECT_EQ(count, 4 * each);
 }
 
 // Every item once, each pusher's items in order, whatever the capacity.

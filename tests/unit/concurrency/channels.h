@@ -44,12 +44,15 @@ inline item make(int value) {
 }
 
 inline void wait_for(int_waiter& waiting) {
-    while (!waiting.finished()) parker::mine()->park(parker::time_point::max());
+    const std::shared_ptr<parker>& own = parker::mine();
+    if (own->look(sync::now(), [&] { return waiting.finished(); })) return;
+    if (!waiting.ask_for_ring(own)) return;
+    while (!waiting.finished()) own->park(parker::time_point::max());
 }
 
 inline status push(int_channel& where, int value) {
     int_node only[] = {{&where, action::push, make(value)}};
-    int_waiter waiting(only, parker::mine());
+    int_waiter waiting(only);
     if (!waiting.begin()) wait_for(waiting);
     return waiting.result();
 }
@@ -67,7 +70,7 @@ inline int value_of(status how, const item& popped) {
 
 inline int pop(int_channel& where) {
     int_node only[] = {{&where, action::pop}};
-    int_waiter waiting(only, parker::mine());
+    int_waiter waiting(only);
     if (!waiting.begin()) wait_for(waiting);
     return value_of(waiting.result(), waiting.item());
 }

@@ -20,7 +20,7 @@ TEST(select, that_does_not_wait_misses_nothing) {
             pop(one);
         });
         int_node cases[] = {{&one, action::pop}, {&two, action::pop}};
-        int_waiter waiting(cases, parker::mine());
+        int_waiter waiting(cases);
         EXPECT_TRUE(waiting.begin(true));
         two.close();
         one.close();
@@ -39,7 +39,7 @@ TEST(select, among_equals_is_fair) {
         });
         for (int i = 0; i < count; ++i) {
             int_node cases[] = {{&c, action::push, make(0)}, {&c, action::push, make(1)}};
-            int_waiter waiting(cases, parker::mine());
+            int_waiter waiting(cases);
             if (!waiting.begin()) wait_for(waiting);
         }
         popper.join();
@@ -55,7 +55,7 @@ TEST(select, among_equals_is_fair) {
     int taken[2] = {0, 0};
     for (int i = 0; i < 1000; ++i) {
         int_node cases[] = {{&first, action::pop}, {&second, action::pop}};
-        int_waiter waiting(cases, parker::mine());
+        int_waiter waiting(cases);
         ASSERT_TRUE(waiting.begin());
         ++taken[waiting.index()];
     }
@@ -74,7 +74,7 @@ TEST(select, does_not_meet_itself) {
                     int_node cases[] = {{&c, action::push, make(side)}, {&c, action::pop}};
                     if (i % 2 != 0) std::swap(cases[0].what, cases[1].what);
                     if (i % 2 != 0) std::swap(cases[0].item, cases[1].item);
-                    int_waiter waiting(cases, parker::mine());
+                    int_waiter waiting(cases);
                     if (!waiting.begin()) wait_for(waiting);
                     ASSERT_EQ(waiting.result(), status::done);
                     const bool popped = cases[waiting.index()].what == action::pop;
@@ -89,7 +89,7 @@ TEST(select, does_not_meet_itself) {
             // One partner that always pops or pushes what the other wants.
             for (int i = 0; i < 1000; ++i) {
                 int_node cases[] = {{&c, action::push, make(1)}, {&c, action::pop}};
-                int_waiter waiting(cases, parker::mine());
+                int_waiter waiting(cases);
                 if (!waiting.begin()) wait_for(waiting);
                 ASSERT_EQ(waiting.result(), status::done);
                 if (cases[waiting.index()].what == action::pop) {
@@ -125,7 +125,7 @@ TEST(select, fan_in_takes_every_item_once) {
             while (left.fetch_sub(1) > 0) {
                 std::vector<int_node> cases(sources);
                 for (std::size_t k = 0; k < cases.size(); ++k) cases[k].where = channels[k].get();
-                int_waiter waiting(cases, parker::mine());
+                int_waiter waiting(cases);
                 if (!waiting.begin()) wait_for(waiting);
                 ASSERT_EQ(waiting.result(), status::done);
                 sum += *waiting.item();
@@ -152,7 +152,7 @@ TEST(select, atomic_among_selects) {
             const action what = side % 2 == 0 ? action::push : action::pop;
             for (int i = 0; i < count; ++i) {
                 int_node cases[] = {{&one, what, make(1)}, {&two, what, make(1)}};
-                int_waiter waiting(cases, parker::mine());
+                int_waiter waiting(cases);
                 if (!waiting.begin()) wait_for(waiting);
                 ASSERT_EQ(waiting.result(), status::done);
                 if (what == action::push) {
@@ -176,7 +176,7 @@ TEST(select, a_closed_channel_ends_it) {
     int_channel open(0);
     int_channel closing(0);
     int_node cases[] = {{&open, action::pop}, {&closing, action::pop}};
-    int_waiter waiting(cases, parker::mine());
+    int_waiter waiting(cases);
     EXPECT_FALSE(waiting.begin());
     closing.close();
     EXPECT_TRUE(waiting.finished());
@@ -195,7 +195,7 @@ TEST(select, cancelling_loses_nothing) {
     int expected = 0;
     while (expected < count) {
         int_node only[] = {{&c, action::pop}};
-        int_waiter waiting(only, parker::mine());
+        int_waiter waiting(only);
         if (!waiting.begin() && waiting.cancel()) {
             std::this_thread::yield();
             continue;
@@ -222,7 +222,7 @@ TEST(select, giving_up_loses_nothing) {
         threads.emplace_back([&] {
             while (popped < 2 * count) {
                 int_node cases[] = {{&one, action::pop}, {&two, action::pop}};
-                int_waiter waiting(cases, parker::mine());
+                int_waiter waiting(cases);
                 if (!waiting.begin() && sync::random_below(2) == 0) std::this_thread::yield();
                 if (!waiting.finished() || sync::random_below(4) == 0) {
                     waiting.give_up();

@@ -26,7 +26,7 @@ struct stage {
 
 void begin_and_give_up(int_channel& where) {
     int_node only[] = {{&where, action::pop}};
-    int_waiter waiting(only, parker::mine());
+    int_waiter waiting(only);
     waiting.begin();
     waiting.give_up();
 }
@@ -124,7 +124,7 @@ TEST_P(capacities, a_time_limit_loses_nothing) {
             if (GetParam() == 0) {
                 // Nobody may come any more: then it is not pushed either.
                 int_node only[] = {{&all->where, action::push, make(1)}};
-                int_waiter waiting(only, parker::mine());
+                int_waiter waiting(only);
                 const bool pushed = waiting.begin() || wait_a_while(waiting);
                 check(pushed == !static_cast<bool>(only[0].item), "pushed and still here");
                 if (!pushed) all->popped.push_back(1);
@@ -193,7 +193,7 @@ TEST(channel_model, join_returns_when_all_is_done) {
         run.thread([all] {
             for (int i = 1; i <= 2; ++i) push(all->where, i);
             int_node only[] = {{&all->where, action::join}};
-            int_waiter waiting(only, parker::mine());
+            int_waiter waiting(only);
             if (!waiting.begin()) wait_for(waiting);
             check(all->popped.size() >= 2, "too early");
         });

@@ -18,7 +18,7 @@ struct two_channels {
 // What a select of two cases popped, or -100 - the number of the case that pushed.
 int select(int_node first, int_node second) {
     int_node both[] = {std::move(first), std::move(second)};
-    int_waiter waiting(both, parker::mine());
+    int_waiter waiting(both);
     if (!waiting.begin()) wait_for(waiting);
     check(waiting.result() == status::done, "select");
     if (both[waiting.index()].what == action::push) return -100 - static_cast<int>(waiting.index());
@@ -104,7 +104,7 @@ TEST(select_model, a_close_ends_it_once) {
         auto all = std::make_shared<two_channels>(1);
         run.thread([all] {
             int_node both[] = {pops(all->one), pops(all->other)};
-            int_waiter waiting(both, parker::mine());
+            int_waiter waiting(both);
             if (!waiting.begin()) wait_for(waiting);
             const bool by_close = waiting.index() == 0 && waiting.result() == status::closed;
             const bool by_item = waiting.index() == 1 && waiting.result() == status::done;
@@ -125,7 +125,7 @@ TEST(select_model, one_that_gives_up_has_done_nothing) {
         auto all = std::make_shared<two_channels>(1);
         run.thread([all] {
             int_node both[] = {pops(all->one), pops(all->other)};
-            int_waiter waiting(both, parker::mine());
+            int_waiter waiting(both);
             if (waiting.begin() || wait_a_while(waiting)) waiting.give_up();
         });
         run.thread([all] { push(all->one, 1); });

@@ -107,6 +107,13 @@ inline void yield() noexcept {
 
 inline void relax() noexcept {}
 
+inline void fetch_to_write(const void*) noexcept {}
+
+struct hint {
+    void note(const void*) noexcept {}
+    bool fetch() const noexcept { return false; }
+};
+
 inline bool is_parallel() noexcept {
     return operation::spins();
 }
