@@ -49,31 +49,60 @@ void decoder::next_chunk() {
     next_ = chunk_->bytes();
 }
 
-// Makes elements of the last frame until one of them opens a frame of its own (true) or all are
-// there (false).
-bool decoder::advance() {
-    frame& here = frames_.back();  // good until a frame is opened
-    PyObject** slot = here.next;
-    PyObject** const end = here.end;
+namespace {
+
+template <class Value>
+Value take_from(const char*& at) {
+    Value value;
+    std::memcpy(&value, at, sizeof value);
+    at += sizeof value;
+    return value;
+}
+
+// ASCII of less than 256 characters.
+PyObject* ascii_from(const char*& at) {
+    const auto length = take_from<std::uint8_t>(at);
+    const auto hash = take_from<Py_hash_t>(at);
+    PyObject* made = PyUnicode_New(length, 127);
+    if (made == nullptr || length == 0) [[unlikely]]
+        return made;
+    auto* head = reinterpret_cast<PyASCIIObject*>(made);
+    std::memcpy(head + 1, at, length);
+    head->hash = hash;
+    at += length;
+    return made;
+}
+
+template <class Value, class Make>
+PyObject** take_numbers(PyObject** slot, const char*& at, Make make) {
+    for (auto count = take_from<std::uint32_t>(at); count != 0; count--) {
+        *slot = make(take_from<Value>(at));
+        if (*slot++ == nullptr) [[unlikely]]
+            throw python_error();
+    }
+    return slot;
+}
+
+}  // namespace
+
+// Makes values without others in them, and what has been made, in a row; where it stops: at the end, or where another kind
+// of value begins, whose tag has been taken.
+PyObject** decoder::take_atoms(PyObject** slot, PyObject** const end, tag& what) {
+    const char* at = next_;  // in a register
     while (slot != end) {
-        const tag what = take<tag>();
+        const auto found = take_from<tag>(at);
         PyObject* made = nullptr;
-        switch (what) {
-            case tag::next_chunk:
-                next_chunk();
-                continue;
+        switch (found) {
             case tag::mark:
                 number_ = static_cast<std::int64_t>(memo_.size());
                 memo_.push_back(nullptr);
                 continue;
-            case tag::shape:
-                take_shape();
-                continue;
             case tag::again:
-                made = Py_NewRef(memo_[take<std::uint32_t>()]);
+                made = Py_NewRef(memo_[take_from<std::uint32_t>(at)]);
+                met_again_ = true;
                 break;
             case tag::settled:
-                made = take<PyObject*>();
+                made = take_from<PyObject*>(at);
                 break;
             case tag::none:
                 made = Py_None;
@@ -85,46 +114,92 @@ bool decoder::advance() {
                 made = Py_False;
                 break;
             case tag::int_1:
-                made = PyLong_FromLong(take<std::int8_t>());
+                made = PyLong_FromLong(take_from<std::int8_t>(at));
                 break;
             case tag::int_4:
-                made = PyLong_FromLong(take<std::int32_t>());
+                made = PyLong_FromLong(take_from<std::int32_t>(at));
                 break;
             case tag::floating:
-                made = PyFloat_FromDouble(take<double>());
+                made = PyFloat_FromDouble(take_from<double>(at));
                 break;
             case tag::ascii:
-                made = ascii();
+                made = ascii_from(at);
                 break;
-            case tag::ints_4: {
-                const auto count = take<std::uint32_t>();
-                here.next = slot;
-                for (std::uint32_t i = 0; i < count; i++) {
-                    *slot = PyLong_FromLong(take<std::int32_t>());
-                    if (*slot++ == nullptr) [[unlikely]]
-                        throw python_error();
-                }
+            case tag::ints_4:
+                slot = take_numbers<std::int32_t>(slot, at, PyLong_FromLong);
                 continue;
-            }
-            case tag::ints_8: {
-                const auto count = take<std::uint32_t>();
-                for (std::uint32_t i = 0; i < count; i++) {
-                    *slot = PyLong_FromLongLong(take<long long>());
-                    if (*slot++ == nullptr) [[unlikely]]
-                        throw python_error();
-                }
+            case tag::ints_8:
+                slot = take_numbers<long long>(slot, at, PyLong_FromLongLong);
                 continue;
-            }
-            case tag::floats: {
-                const auto count = take<std::uint32_t>();
-                for (std::uint32_t i = 0; i < count; i++) {
-                    *slot = PyFloat_FromDouble(take<double>());
-                    if (*slot++ == nullptr) [[unlikely]]
-                        throw python_error();
-                }
+            case tag::floats:
+                slot = take_numbers<double>(slot, at, PyFloat_FromDouble);
                 continue;
-            }
+            default:
+                what = found;
+                next_ = at;
+                return slot;
+        }
+        if (made == nullptr) [[unlikely]]
+            throw python_error();
+        if (number_ >= 0) {
+            memo_[static_cast<std::size_t>(number_)] = made;
+            number_ = -1;
+        }
+        *slot++ = made;
+    }
+    next_ = at;
+    return slot;
+}
+
+// A tuple, most of which are short and have only atoms in them: true when it is whole, false when
+// it has opened a frame for the rest.
+bool decoder::take_tuple(PyObject** slot) {
+    const Py_ssize_t size = take<std::uint8_t>();
+    PyObject* made = PyTuple_New(size);
+    if (made == nullptr) throw python_error();
+    *slot = made;
+    careful(made);
+    if (number_ >= 0) memo_[static_cast<std::size_t>(number_)] = made;
+    number_ = -1;
+    PyObject** const first = reinterpret_cast<PyTupleObject*>(made)->ob_item;
+    met_again_ = false;
+    tag what{};
+    PyObject** const next = take_atoms(first, first + size, what);
+    if (next == first + size) {
+        if (met_again_) {
+            finish_tuple(made);
+        } else if (size != 0 && !body_->runs_code) {
+            PyObject_GC_UnTrack(made);  // nothing in it leads anywhere
+        }
+        return true;
+    }
+    next_--;  // the tag again
+    frame& opened = open(sort::tuple, made, first, static_cast<std::size_t>(size));
+    opened.next = next;
+    opened.number = -1;  // (number_ may be that of the next element.)
+    return false;
+}
+
+// Makes elements of the last frame until one of them opens a frame of its own (true) or all are
+// there (false).
+bool decoder::advance() {
+    frame& here = frames_.back();  // good until a frame is opened
+    PyObject** slot = here.next;
+    PyObject** const end = here.end;
+    tag what{};
+    while ((slot = take_atoms(slot, end, what)) != end) {
+        PyObject* made = nullptr;
+        switch (what) {
+            case tag::next_chunk:
+                next_chunk();
+                continue;
+            case tag::shape:
+                take_shape();
+                continue;
             case tag::tuple_1:
+                here.next = slot + 1;
+                if (!take_tuple(slot++)) return true;
+                continue;
             case tag::tuple:
             case tag::list:
             case tag::dict_table:
@@ -182,7 +257,7 @@ void decoder::finish() {
         case sort::slice:
             break;
         case sort::tuple:
-            finish_tuple(done);
+            finish_tuple(done.made);
             break;
         case sort::dict_table:
             finish_dict_table(done);

@@ -22,20 +22,6 @@ int microsecond_of(const std::uint8_t* data) {
 
 }  // namespace
 
-// ASCII of less than 256 characters.
-PyObject* decoder::ascii() {
-    const Py_ssize_t length = take<std::uint8_t>();
-    const auto hash = take<Py_hash_t>();
-    PyObject* made = PyUnicode_New(length, 127);
-    const char* from = take_bytes(static_cast<std::size_t>(length));
-    if (made == nullptr || length == 0) [[unlikely]]
-        return made;
-    auto* head = reinterpret_cast<PyASCIIObject*>(made);
-    std::memcpy(head + 1, from, static_cast<std::size_t>(length));
-    head->hash = hash;
-    return made;
-}
-
 PyObject* decoder::text() {
     const auto kind = take<std::uint8_t>();
     const bool is_ascii = take<std::uint8_t>() != 0;

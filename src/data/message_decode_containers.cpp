@@ -159,15 +159,15 @@ PyObject* decoder::open_clock(tag what, std::size_t bytes) {
 }
 
 // A tuple of atoms can't be part of a cycle: the GC need not look at it.
-void decoder::finish_tuple(frame& done) {
-    if (body_->runs_code || done.first == done.end) return;
-    for (PyObject** each = done.first; each != done.end; each++) {
-        if (_PyObject_IS_GC(*each) &&
-            (!PyTuple_CheckExact(*each) || _PyObject_GC_IS_TRACKED(*each))) {
+void decoder::finish_tuple(PyObject* tuple) {
+    const Py_ssize_t size = PyTuple_GET_SIZE(tuple);
+    if (body_->runs_code || size == 0) return;
+    for (Py_ssize_t i = 0; i < size; i++) {
+        PyObject* each = PyTuple_GET_ITEM(tuple, i);
+        if (_PyObject_IS_GC(each) && (!PyTuple_CheckExact(each) || _PyObject_GC_IS_TRACKED(each)))
             return;
-        }
     }
-    PyObject_GC_UnTrack(done.made);
+    PyObject_GC_UnTrack(tuple);
 }
 
 void decoder::finish_dict_table(frame& done) {

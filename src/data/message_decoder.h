@@ -79,8 +79,9 @@ class decoder {
         return here;
     }
 
-    void fill();
     bool advance();
+    PyObject** take_atoms(PyObject** slot, PyObject** end, tag& what);
+    bool take_tuple(PyObject** slot);
     void finish();
     void deliver(PyObject* made);
     void next_chunk();
@@ -95,7 +96,6 @@ class decoder {
     // New objects without others in them. Of message_decode_atoms.cpp.
     PyObject* atom(tag what);
     PyObject* text();
-    PyObject* ascii();
     PyObject* block();
     PyObject* date();
     PyObject* timedelta();
@@ -121,7 +121,7 @@ class decoder {
     PyObject* open_dict_table();
     PyObject* open_set(bool is_table);
     PyObject* open_clock(tag what, std::size_t bytes);
-    void finish_tuple(frame& open);
+    void finish_tuple(PyObject* tuple);
     void finish_dict_table(frame& open);
     void finish_dict_general(frame& open);
     void finish_dict_pairs(frame& open);
@@ -140,6 +140,7 @@ class decoder {
     std::vector<ref> found_classes_;
     std::vector<shape> shapes_;
     std::int64_t number_ = -1;  // in the memo, of the value that follows
+    bool met_again_ = false;  // by take_atoms()
     bool busy_ = false;
 };
 

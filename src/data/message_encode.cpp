@@ -6,14 +6,21 @@ void encoder::open(PyObject** items, std::size_t size, bool owned, PyObject** sc
     frames_.push_back({items, items + size, scratch, owned});
 }
 
-// Writes values of the last frame until one of them opens a frame of its own (true) or all are
-// written (false).
-bool encoder::advance() {
+// Writes values in a row for as long as they have no others in them; where it stops.
+PyObject** encoder::put_atoms(PyObject** next, PyObject** const end, bool owned) {
     constexpr std::ptrdiff_t ahead = 8, run = 3;
-    frame& here = frames_.back();  // good until a frame is opened
-    PyObject** next = here.next;
-    PyObject** const end = here.end;
-    const bool owned = here.owned;
+    char* at = out_.place();  // in a register
+    const auto put = [&]<class... Parts>(tag what, Parts... parts) {
+        at = out_.ensure(at, 1 + (sizeof(Parts) + ... + 0));
+        *at++ = static_cast<char>(what);
+        ((at = message_writer::append(at, parts)), ...);
+    };
+    const auto by = [&](auto&& write) {
+        out_.set_place(at);
+        auto result = write();
+        at = out_.place();
+        return result;
+    };
     while (next != end) {
         PyObject** const slot = next++;
         PyObject* const object = *slot;
@@ -21,48 +28,82 @@ bool encoder::advance() {
         if (end - next > ahead) __builtin_prefetch(next[ahead]);
         if (type == &PyUnicode_Type) {
             if (crosses_as_it_is(object)) {
-                out_.put(tag::settled, object);
-            } else if (!is_known(object)) {
-                put_text(slot, owned);
+                put(tag::settled, object);
+                continue;
+            }
+            if (Py_REFCNT(object) != 1 && by([&] { return is_known_or_shared(object); })) continue;
+            const auto* text = reinterpret_cast<const PyASCIIObject*>(object);
+            const auto length = static_cast<std::size_t>(text->length);
+            if (length < 256 && text->state.ascii && text->state.compact) [[likely]] {
+                at = out_.ensure(at, 10 + length);
+                at = message_writer::append(at, tag::ascii);
+                at = message_writer::append(at, static_cast<std::uint8_t>(length));
+                at = message_writer::append(at, text->hash);
+                std::memcpy(at, text + 1, length);
+                at += length;
+            } else {
+                by([&] { return put_text(slot, owned), 0; });
             }
             continue;
         }
         if (type == &PyLong_Type) {
             if (end - next >= run && Py_TYPE(next[run - 1]) == &PyLong_Type &&
                 Py_TYPE(next[0]) == &PyLong_Type && Py_TYPE(next[1]) == &PyLong_Type) {
-                PyObject** after = put_ints(slot, end);
+                PyObject** after = by([&] { return put_ints(slot, end); });
                 if (after != slot) {
                     next = after;
                     continue;
                 }
             }
-            put_int(object);
+            if (!is_compact(object)) {
+                by([&] { return put_long_int(object), 0; });
+                continue;
+            }
+            // 30 bits at most.
+            const Py_ssize_t value = compact_value(object);
+            if (value >= -128 && value < 128) {
+                put(tag::int_1, static_cast<std::int8_t>(value));
+            } else {
+                put(tag::int_4, static_cast<std::int32_t>(value));
+            }
             continue;
         }
         if (type == &PyFloat_Type) {
             if (end - next >= run && Py_TYPE(next[run - 1]) == &PyFloat_Type) {
-                next = put_floats(slot, end);
+                next = by([&] { return put_floats(slot, end); });
             } else {
-                out_.put(tag::floating, PyFloat_AS_DOUBLE(object));
+                put(tag::floating, PyFloat_AS_DOUBLE(object));
             }
             continue;
         }
         if (object == Py_None) {
-            out_.put(tag::none);
-            continue;
+            put(tag::none);
+        } else if (type == &PyBool_Type) {
+            put(object == Py_True ? tag::yes : tag::no);
+        } else if (crosses_as_it_is(object)) {
+            put(tag::settled, object);
+        } else if (type == &PyComplex_Type) {
+            put(tag::complex, reinterpret_cast<PyComplexObject*>(object)->cval);
+        } else {
+            next = slot;
+            break;
         }
-        if (type == &PyBool_Type) {
-            out_.put(object == Py_True ? tag::yes : tag::no);
-            continue;
-        }
-        if (crosses_as_it_is(object)) {
-            out_.put(tag::settled, object);
-            continue;
-        }
-        if (type == &PyComplex_Type) {
-            out_.put(tag::complex, reinterpret_cast<PyComplexObject*>(object)->cval);
-            continue;
-        }
+    }
+    out_.set_place(at);
+    return next;
+}
+
+// Writes values of the last frame until one of them opens a frame of its own (true) or all are
+// written (false).
+bool encoder::advance() {
+    frame& here = frames_.back();  // good until a frame is opened
+    PyObject** next = here.next;
+    PyObject** const end = here.end;
+    const bool owned = here.owned;
+    while ((next = put_atoms(next, end, owned)) != end) {
+        PyObject** const slot = next++;
+        PyObject* const object = *slot;
+        PyTypeObject* const type = Py_TYPE(object);
         if (is_known(object)) continue;
         const bool own = owned && Py_REFCNT(object) == 1;
         here.next = next;
@@ -73,7 +114,12 @@ bool encoder::advance() {
             } else {
                 out_.put(tag::tuple, size);
             }
-            open(reinterpret_cast<PyTupleObject*>(object)->ob_item, size, own);
+            PyObject** const first = reinterpret_cast<PyTupleObject*>(object)->ob_item;
+            PyObject** const last = first + size;
+            // Most tuples are short and have only atoms in them.
+            PyObject** const rest = put_atoms(first, last, own);
+            if (rest == last) continue;
+            open(rest, static_cast<std::size_t>(last - rest), own);
             return true;
         }
         if (type == &PyDict_Type) {

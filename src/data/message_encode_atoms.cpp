@@ -6,29 +6,13 @@
 namespace allcores::data {
 namespace {
 
-bool is_compact(PyObject* number) {
-    return PyUnstable_Long_IsCompact(reinterpret_cast<PyLongObject*>(number));
-}
-Py_ssize_t compact_value(PyObject* number) {
-    return PyUnstable_Long_CompactValue(reinterpret_cast<PyLongObject*>(number));
-}
-
 // So many numbers in a row in one piece of the message.
 constexpr std::ptrdiff_t most_in_a_row = 16384;
 
 }  // namespace
 
-void encoder::put_int(PyObject* object) {
-    if (is_compact(object)) {
-        // 30 bits at most.
-        const Py_ssize_t value = compact_value(object);
-        if (value >= -128 && value < 128) {
-            out_.put(tag::int_1, static_cast<std::int8_t>(value));
-        } else {
-            out_.put(tag::int_4, static_cast<std::int32_t>(value));
-        }
-        return;
-    }
+// One that is not compact.
+void encoder::put_long_int(PyObject* object) {
     int overflow = 0;
     const long long value = PyLong_AsLongLongAndOverflow(object, &overflow);
     if (overflow == 0) {
@@ -107,18 +91,11 @@ bool encoder::put_object(PyObject** slot, std::size_t bytes, bool owned) {
     return true;
 }
 
+// Text that is not short ASCII.
 void encoder::put_text(PyObject** slot, bool owned) {
     auto* text = reinterpret_cast<PyASCIIObject*>(*slot);
     const auto length = static_cast<std::size_t>(text->length);
     const bool ascii = text->state.ascii;
-    if (ascii && length < 256 && text->state.compact) [[likely]] {
-        char* at = out_.room(10 + length);
-        at = message_writer::append(at, tag::ascii);
-        at = message_writer::append(at, static_cast<std::uint8_t>(length));
-        at = message_writer::append(at, text->hash);
-        std::memcpy(at, text + 1, length);
-        return;
-    }
     const std::size_t kind = text->state.kind, bytes = length * kind;
     if (static_cast<Py_ssize_t>(bytes) >= least_handed_over && text->state.compact) {
         const std::size_t head = ascii ? sizeof(PyASCIIObject) : sizeof(PyCompactUnicodeObject);

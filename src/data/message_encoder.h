@@ -48,6 +48,7 @@ class encoder {
                         bool has_moves);
     void walk(PyObject** root, bool owned);
     bool advance();
+    PyObject** put_atoms(PyObject** next, PyObject** end, bool owned);
     void reset() noexcept;
 
     // Whether the object has been written already, and then writes that; else it has a number from
@@ -105,7 +106,7 @@ class encoder {
     bool is_moving() const { return moved_depth_ != 0; }
 
     // Of message_encode_atoms.cpp.
-    void put_int(PyObject* object);
+    void put_long_int(PyObject* object);
     PyObject** put_ints(PyObject** from, PyObject** end);
     PyObject** put_floats(PyObject** from, PyObject** end);
     void put_text(PyObject** slot, bool owned);
@@ -166,6 +167,14 @@ class encoder {
     way way_ = way::written;
     bool busy_ = false;
 };
+
+// Of ints of up to 30 bits.
+inline bool is_compact(PyObject* number) {
+    return PyUnstable_Long_IsCompact(reinterpret_cast<PyLongObject*>(number));
+}
+inline Py_ssize_t compact_value(PyObject* number) {
+    return PyUnstable_Long_CompactValue(reinterpret_cast<PyLongObject*>(number));
+}
 
 // Whether an object is the same in every interpreter: one of CPython's static ones, or frozen.
 inline bool crosses_as_it_is(PyObject* object) {

@@ -24,6 +24,18 @@ class message_writer {
         return here;
     }
 
+    // The same for who keeps the place in a register while values are written in a row: taken by
+    // place(), each time with ensure(), given back by set_place() before anything else is written.
+    char* place() const { return next_; }
+    void set_place(char* at) { next_ = at; }
+    char* ensure(char* at, std::size_t bytes) {
+        if (static_cast<std::size_t>(end_ - at) >= bytes) [[likely]]
+            return at;
+        next_ = at;
+        more(bytes);
+        return next_;
+    }
+
     // The last bytes of what room() just gave.
     void give_back(std::size_t bytes) { next_ -= bytes; }
 
