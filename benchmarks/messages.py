@@ -12,7 +12,7 @@ import sys
 import time
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import _report as report
 
@@ -21,6 +21,19 @@ WAYS = ("allcores", "pickle 5", "marshal", "interpreters.Queue", "multiprocessin
 
 @dataclasses.dataclass
 class Row:
+    id: int
+    x: float
+    name: str
+
+
+@dataclasses.dataclass(slots=True)
+class Slots:
+    id: int
+    x: float
+    name: str
+
+
+class Entry(NamedTuple):
     id: int
     x: float
     name: str
@@ -56,7 +69,11 @@ CASES: dict[str, tuple[Callable[[], Any], int]] = {
         lambda: [Row(i, i * 0.5, f"n {i}") for i in range(10_000)],
         1,
     ),
-    # What all ways leave to pickle.
+    "10,000 named tuples": (lambda: [Entry(i, i * 0.5, f"n {i}") for i in range(10_000)], 1),
+    "10,000 instances with __slots__": (
+        lambda: [Slots(i, i * 0.5, f"n {i}") for i in range(10_000)],
+        1,
+    ),
     "10,000 SimpleNamespace": (
         lambda: [types.SimpleNamespace(id=i, x=i * 0.5, name=f"n {i}") for i in range(10_000)],
         1,

@@ -226,7 +226,7 @@ def _path_to(wanted: Any, root: Any) -> str | None:
             return "".join(reversed(steps))
         if id(obj) not in seen:
             seen.add(id(obj))
-            inside = _elements(obj) + _attributes(obj)
+            inside = _elements(obj) + _attributes(obj) + _slots(obj)
             stack += [(child, (way, step)) for step, child in reversed(inside)]
     return None
 
@@ -263,7 +263,12 @@ def _parts(obj: Any) -> list[tuple[str, Any]]:
         found += [(".__cause__", obj.__cause__), (".__context__", obj.__context__)]
     if isinstance(obj, types.MethodType):
         found.append((".__self__", obj.__self__))
-    found += _attributes(obj)
+    found += _attributes(obj) + _slots(obj)
+    return [(step, child) for step, child in found if child is not None]
+
+
+def _slots(obj: Any) -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
     for cls in type(obj).__mro__:
         slots = cls.__dict__.get("__slots__", ())
         for name in (slots,) if isinstance(slots, str) else tuple(slots):
@@ -271,7 +276,7 @@ def _parts(obj: Any) -> list[tuple[str, Any]]:
                 found.append((f".{name}", getattr(obj, name)))
             except Exception:  # not set, or a name that is mangled
                 continue
-    return [(step, child) for step, child in found if child is not None]
+    return found
 
 
 def _short(key: Any) -> str:

@@ -58,6 +58,8 @@ enum class tag : std::uint8_t {
     pointer,     // number (4): of body::pointers
     shape,     // number (4): of body::classes, count (4), names (length (1), text); before a value
     instance,  // number (4): of the shapes, attributes
+    named_tuple,  // number (4): of body::classes, elements
+    name_space,   // its dict: types.SimpleNamespace
 };
 
 struct table_head {
@@ -98,6 +100,7 @@ struct class_place {
 struct message_class {
     class_place place;
     Py_ssize_t picklable = -1;
+    std::int64_t fields = -1;  // of a named tuple
 };
 
 struct message::body {

@@ -12,6 +12,8 @@ constexpr name as_in_object[] = {name::reduce_ex, name::reduce, name::get_state,
                                  name::get_attribute};
 constexpr name nowhere[] = {name::set_state, name::get_new_arguments, name::get_new_arguments_ex};
 
+}  // namespace
+
 // In copyreg, which is not imported for this: who registers something there has done so.
 bool has_registered_reduction(PyTypeObject* type) {
     PyObject* module = PyDict_GetItem(PyImport_GetModuleDict(), name_of(name::copyreg));
@@ -21,16 +23,39 @@ bool has_registered_reduction(PyTypeObject* type) {
            PyDict_GetItem(table, reinterpret_cast<PyObject*>(type)) != nullptr;
 }
 
+namespace {
+
+// Finds the slots of a class and of those that it is derived from, in the order in which they lie
+// in an object; false where there is more in an object, or a name that means something else.
+bool find_slots(PyTypeObject* type, std::vector<slot_place>& slots) {
+    Py_ssize_t next = sizeof(PyObject);
+    for (Py_ssize_t i = PyTuple_GET_SIZE(type->tp_mro); i-- > 0;) {
+        auto* base = reinterpret_cast<PyTypeObject*>(PyTuple_GET_ITEM(type->tp_mro, i));
+        if (!PyType_HasFeature(base, Py_TPFLAGS_HEAPTYPE)) continue;
+        PyObject* names = reinterpret_cast<PyHeapTypeObject*>(base)->ht_slots;
+        for (Py_ssize_t at = 0; names != nullptr && at < PyTuple_GET_SIZE(names); at++) {
+            PyObject* name = PyTuple_GET_ITEM(names, at);
+            PyObject* found = _PyType_Lookup(type, name);
+            if (found == nullptr || Py_TYPE(found) != &PyMemberDescr_Type) return false;
+            const PyMemberDef& member = *reinterpret_cast<PyMemberDescrObject*>(found)->d_member;
+            if (member.type != Py_T_OBJECT_EX || member.flags != 0 || member.offset != next)
+                return false;
+            slots.push_back({name, next});
+            next += static_cast<Py_ssize_t>(sizeof(PyObject*));
+        }
+    }
+    return type->tp_basicsize == next;
+}
+
 }  // namespace
 
-bool is_plain_class(PyTypeObject* type) {
-    if (!PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE) ||
-        !PyType_HasFeature(type, Py_TPFLAGS_INLINE_VALUES) ||
+bool is_plain_class(PyTypeObject* type, std::vector<slot_place>& slots) {
+    if (!PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE) || !may_be_plain(type) ||
         PyType_HasFeature(type, Py_TPFLAGS_IS_ABSTRACT)) {
         return false;
     }
     if (type->tp_new != PyBaseObject_Type.tp_new || type->tp_alloc != PyType_GenericAlloc ||
-        type->tp_itemsize != 0 || type->tp_basicsize != sizeof(PyObject)) {
+        type->tp_itemsize != 0) {
         return false;
     }
     // (A class is a key below.)
@@ -45,9 +70,79 @@ bool is_plain_class(PyTypeObject* type) {
     for (const name each : nowhere) {
         if (_PyType_Lookup(type, name_of(each)) != nullptr) return false;
     }
+    if (has_registered_reduction(type)) return false;
+    if (!PyType_HasFeature(type, Py_TPFLAGS_INLINE_VALUES)) {
+        // (Pickle asks an object for what it has by their names.)
+        return _PyType_Lookup(type, name_of(name::get_attr)) == nullptr && find_slots(type, slots);
+    }
     PyObject* attributes = _PyType_Lookup(type, name_of(name::dict));
     return attributes != nullptr && Py_TYPE(attributes) == &PyGetSetDescr_Type &&
-           !has_registered_reduction(type);
+           type->tp_basicsize == sizeof(PyObject);
+}
+
+namespace {
+
+// What namedtuple() makes of its arguments, an expression: lambda _cls, x, y: _tuple_new(...).
+bool is_made_by_namedtuple(const PyFunctionObject* made) {
+    PyObject* name = PyDict_GetItem(made->func_globals, name_of(name::dunder_name));
+    PyObject* builtins = PyDict_GetItem(made->func_globals, name_of(name::builtins));
+    return name != nullptr && PyUnicode_Check(name) &&
+           PyUnicode_Tailmatch(name, name_of(name::namedtuple_prefix), 0, PY_SSIZE_T_MAX, -1) ==
+               1 &&
+           builtins != nullptr && PyDict_CheckExact(builtins) && PyDict_GET_SIZE(builtins) == 0 &&
+           PyDict_GetItem(made->func_globals, name_of(name::tuple_new)) != nullptr;
+}
+
+bool is_of_collections(const PyFunctionObject* method) {
+    const auto* code = reinterpret_cast<const PyCodeObject*>(method->func_code);
+    PyObject* module = PyDict_GetItem(PyImport_GetModuleDict(), name_of(name::collections));
+    return module != nullptr && PyModule_Check(module) &&
+           method->func_globals == PyModule_GetDict(module) &&
+           PyUnicode_Compare(code->co_qualname, name_of(name::namedtuple_arguments)) == 0;
+}
+
+const PyFunctionObject* as_function(PyObject* object) {
+    if (object == nullptr || !PyFunction_Check(object)) return nullptr;
+    return reinterpret_cast<const PyFunctionObject*>(object);
+}
+
+}  // namespace
+
+std::int64_t fields_of_named_tuple(PyTypeObject* type) {
+    constexpr std::int64_t none = -1;
+    if (!PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE) ||
+        !PyType_HasFeature(type, Py_TPFLAGS_TUPLE_SUBCLASS) ||
+        PyType_HasFeature(type, Py_TPFLAGS_IS_ABSTRACT | Py_TPFLAGS_MANAGED_DICT)) {
+        return none;
+    }
+    if (type->tp_alloc != PyType_GenericAlloc || type->tp_dictoffset != 0 ||
+        type->tp_itemsize != PyTuple_Type.tp_itemsize ||
+        type->tp_basicsize != PyTuple_Type.tp_basicsize) {
+        return none;
+    }
+    if (Py_TYPE(type)->tp_hash != PyType_Type.tp_hash ||
+        Py_TYPE(type)->tp_richcompare != PyType_Type.tp_richcompare) {
+        return none;
+    }
+    for (const name each : as_in_object) {
+        PyObject* text = name_of(each);
+        if (_PyType_Lookup(type, text) != _PyType_Lookup(&PyTuple_Type, text)) return none;
+    }
+    for (const name each : {name::set_state, name::get_new_arguments_ex, name::get_attr}) {
+        if (_PyType_Lookup(type, name_of(each)) != nullptr) return none;
+    }
+    const PyFunctionObject* arguments =
+        as_function(_PyType_Lookup(type, name_of(name::get_new_arguments)));
+    PyObject* creator = _PyType_Lookup(type, name_of(name::create));
+    if (arguments == nullptr || creator == nullptr || Py_TYPE(creator) != &PyStaticMethod_Type)
+        return none;
+    ref unwrapped = checked(PyObject_GetAttr(creator, name_of(name::function)));
+    const PyFunctionObject* made = as_function(unwrapped.get());
+    if (made == nullptr || !is_of_collections(arguments) || !is_made_by_namedtuple(made) ||
+        has_registered_reduction(type)) {
+        return none;
+    }
+    return reinterpret_cast<const PyCodeObject*>(made->func_code)->co_argcount - 1;
 }
 
 bool is_plain_attribute(PyTypeObject* type, PyObject* name) {
@@ -58,7 +153,9 @@ bool is_plain_attribute(PyTypeObject* type, PyObject* name) {
         return false;
     if (length > 2 && text[0] == '_' && text[1] == '_') return false;  // __reduce_ex__ of an object
     PyObject* found = _PyType_Lookup(type, name);
-    return found == nullptr || Py_TYPE(found)->tp_descr_set == nullptr;
+    return found == nullptr || Py_TYPE(found)->tp_descr_set == nullptr ||
+           (Py_TYPE(found) == &PyMemberDescr_Type &&
+            !PyType_HasFeature(type, Py_TPFLAGS_INLINE_VALUES));
 }
 
 namespace {
@@ -99,15 +196,20 @@ const class_place* place_of_class(PyTypeObject* type) {
     return &all.insert_or_assign(type, std::move(made)).first->second.place;
 }
 
-void require_plain_class(PyObject* found) {
-    if (PyType_Check(found) && is_plain_class(reinterpret_cast<PyTypeObject*>(found))) return;
+void require_class(PyObject* found, std::int64_t fields) {
+    if (PyType_Check(found)) {
+        auto* type = reinterpret_cast<PyTypeObject*>(found);
+        std::vector<slot_place> slots;
+        if (fields < 0 ? is_plain_class(type, slots) : fields_of_named_tuple(type) == fields)
+            return;
+    }
     PyErr_Format(PyExc_TypeError,
                  "%R is not the class here that it is in the interpreter that sent an object of it",
                  found);
     throw python_error();
 }
 
-ref class_at(const class_place& place) {
+ref class_at(const class_place& place, std::int64_t fields) {
     ref module = checked(PyUnicode_FromStringAndSize(place.module.data(),
                                                      static_cast<Py_ssize_t>(place.module.size())));
     ref name = checked(
@@ -115,7 +217,7 @@ ref class_at(const class_place& place) {
     PyObject* loaded = PyDict_GetItem(PyImport_GetModuleDict(), module.get());
     if (loaded != nullptr && PyModule_Check(loaded)) {
         if (PyObject* found = PyDict_GetItem(PyModule_GetDict(loaded), name.get())) {
-            require_plain_class(found);
+            require_class(found, fields);
             return ref::borrow(found);
         }
     }
@@ -124,7 +226,7 @@ ref class_at(const class_place& place) {
     if (PyObject* whole = PyDict_GetItem(PyImport_GetModuleDict(), module.get()))
         imported = ref::borrow(whole);  // not the package that it is in
     ref found = checked(PyObject_GetAttr(imported.get(), name.get()));
-    require_plain_class(found.get());
+    require_class(found.get(), fields);
     return found;
 }
 

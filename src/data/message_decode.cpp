@@ -85,8 +85,8 @@ PyObject** take_numbers(PyObject** slot, const char*& at, Make make) {
 
 }  // namespace
 
-// Makes values without others in them, and what has been made, in a row; where it stops: at the end, or where another kind
-// of value begins, whose tag has been taken.
+// Makes values without others in them, and what has been made, in a row; where it stops: at the
+// end, or where another kind of value begins, whose tag has been taken.
 PyObject** decoder::take_atoms(PyObject** slot, PyObject** const end, tag& what) {
     const char* at = next_;  // in a register
     while (slot != end) {
@@ -200,6 +200,10 @@ bool decoder::advance() {
                 here.next = slot + 1;
                 if (!take_tuple(slot++)) return true;
                 continue;
+            case tag::named_tuple:
+                here.next = slot + 1;
+                if (!take_named_tuple(slot++)) return true;
+                continue;
             case tag::tuple:
             case tag::list:
             case tag::dict_table:
@@ -211,7 +215,8 @@ bool decoder::advance() {
             case tag::time:
             case tag::datetime:
             case tag::timezone:
-            case tag::instance: {
+            case tag::instance:
+            case tag::name_space: {
                 here.next = slot + 1;
                 const std::size_t depth = frames_.size();
                 made = open_container(what);

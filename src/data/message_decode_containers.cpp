@@ -81,6 +81,8 @@ PyObject* decoder::open_container(tag what) {
             return open_set(false);
         case tag::instance:
             return open_instance();
+        case tag::name_space:
+            return open_name_space();
         case tag::range:
             make_scratch(open(sort::range, nullptr, nullptr, 0), 3);
             return nullptr;

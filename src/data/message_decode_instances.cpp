@@ -9,12 +9,12 @@ namespace allcores::data {
 void decoder::find_classes() {
     for (const message_class& each : body_->classes) {
         if (each.picklable < 0) {
-            found_classes_.push_back(class_at(each.place));
+            found_classes_.push_back(class_at(each.place, each.fields));
             continue;
         }
         PyObject* found = PyList_GetItem(unpickled_.get(), each.picklable);
         if (found == nullptr) throw python_error();
-        require_plain_class(found);
+        require_class(found, each.fields);
         found_classes_.push_back(ref::borrow(found));
     }
 }
@@ -40,6 +40,40 @@ PyObject* decoder::open_instance() {
     frame& opened = open(sort::instance, made.get(), nullptr, 0);
     opened.shape = number;
     if (!one.names.empty()) make_scratch(opened, one.names.size());
+    return made.release();
+}
+
+// True when it is whole, false when it has opened a frame for the rest.
+bool decoder::take_named_tuple(PyObject** slot) {
+    const auto number = take<std::uint32_t>();
+    auto* type = reinterpret_cast<PyTypeObject*>(found_classes_.at(number).get());
+    const auto fields = static_cast<Py_ssize_t>(body_->classes.at(number).fields);
+    PyObject* made = type->tp_alloc(type, fields);
+    if (made == nullptr) throw python_error();
+    *slot = made;
+    auto* tuple = reinterpret_cast<PyTupleObject*>(made);
+    tuple->ob_hash = -1;
+    careful(made);
+    if (number_ >= 0) memo_[static_cast<std::size_t>(number_)] = made;
+    number_ = -1;
+    PyObject** const first = tuple->ob_item;
+    tag what{};
+    PyObject** const next = take_atoms(first, first + fields, what);
+    if (next == first + fields) return true;
+    next_--;  // the tag again
+    frame& opened = open(sort::list, made, first, static_cast<std::size_t>(fields));
+    opened.next = next;
+    opened.number = -1;  // (number_ may be that of the next element.)
+    return false;
+}
+
+PyObject* decoder::open_name_space() {
+    auto* type = reinterpret_cast<PyTypeObject*>(classes_->name_space);
+    ref made = checked(type->tp_alloc(type, 0));
+    careful(made.get());
+    open(sort::list, made.get(),
+         reinterpret_cast<PyObject**>(reinterpret_cast<char*>(made.get()) + type->tp_dictoffset),
+         1);
     return made.release();
 }
 

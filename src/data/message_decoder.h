@@ -110,6 +110,8 @@ class decoder {
     void find_classes();
     void take_shape();
     PyObject* open_instance();
+    bool take_named_tuple(PyObject** slot);
+    PyObject* open_name_space();
     void finish_instance(frame& open);
 
     // Of message_pickle.cpp.
@@ -140,7 +142,7 @@ class decoder {
     std::vector<ref> found_classes_;
     std::vector<shape> shapes_;
     std::int64_t number_ = -1;  // in the memo, of the value that follows
-    bool met_again_ = false;  // by take_atoms()
+    bool met_again_ = false;    // by take_atoms()
     bool busy_ = false;
 };
 

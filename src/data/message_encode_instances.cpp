@@ -19,7 +19,10 @@ encoder::sent_class& encoder::class_of(PyTypeObject* type) {
     last_class_ = 0;
     while (last_class_ < classes_.size() && classes_[last_class_].type != type) last_class_++;
     if (last_class_ == classes_.size()) {
-        classes_.push_back({type, is_plain_class(type), -1, {}});
+        sent_class& met = classes_.emplace_back();
+        met.type = type;
+        met.fields = fields_of_named_tuple(type);
+        met.is_plain = met.fields < 0 && is_plain_class(type, met.slots);
         kept_.push_back(ref::borrow(reinterpret_cast<PyObject*>(type)));
     }
     return classes_[last_class_];
@@ -70,7 +73,20 @@ bool encoder::place_instance(PyObject* object) {
         row = scratch;
     };
     std::size_t count = 0;
-    if (PyDictObject* dict = _PyObject_GetManagedDict(object)) {
+    if (!PyType_HasFeature(Py_TYPE(object), Py_TPFLAGS_INLINE_VALUES)) {
+        row = reinterpret_cast<PyObject**>(object + 1);
+        const bool all_set = std::all_of(row, row + known.slots.size(),
+                                         [](PyObject* value) { return value != nullptr; });
+        if (!all_set) make_scratch(known.slots.size());
+        for (const slot_place& each : known.slots) {
+            PyObject* value =
+                *reinterpret_cast<PyObject**>(reinterpret_cast<char*>(object) + each.offset);
+            if (value == nullptr) continue;
+            names_.push_back(each.name);
+            if (!all_set) scratch[count] = value;
+            count++;
+        }
+    } else if (PyDictObject* dict = _PyObject_GetManagedDict(object)) {
         make_scratch(static_cast<std::size_t>(PyDict_GET_SIZE(dict)));
         Py_ssize_t position = 0;
         PyObject *name = nullptr, *value = nullptr;
@@ -105,6 +121,45 @@ bool encoder::place_instance(PyObject* object) {
     return true;
 }
 
+// Whether it has opened a frame; none: it is to be pickled.
+std::optional<bool> encoder::place_named_tuple(PyObject* object, bool owned) {
+    if (way_ != way::written) return {};
+    sent_class& known = class_of(Py_TYPE(object));
+    if (known.fields != PyTuple_GET_SIZE(object)) return {};
+    if (known.number < 0) known.number = class_count_++;
+    out_.put(tag::named_tuple, static_cast<std::uint32_t>(known.number));
+    PyObject** const first = reinterpret_cast<PyTupleObject*>(object)->ob_item;
+    PyObject** const last = first + known.fields;
+    PyObject** const rest = put_atoms(first, last, owned);
+    if (rest == last) return false;
+    open(rest, static_cast<std::size_t>(last - rest), owned);
+    return true;
+}
+
+// True when it has opened a frame; false: it is put aside.
+bool encoder::place_name_space(PyObject* object) {
+    PyTypeObject* type = Py_TYPE(object);
+    auto** dict =
+        reinterpret_cast<PyObject**>(reinterpret_cast<char*>(object) + type->tp_dictoffset);
+    bool is_plain = way_ == way::written && type->tp_dictoffset > 0 && *dict != nullptr &&
+                    PyDict_CheckExact(*dict) && !has_registered_reduction(type);
+    Py_ssize_t position = 0;
+    PyObject* key = nullptr;
+    // (A name like __reduce_ex__ would say how it is pickled.)
+    while (is_plain && PyDict_Next(*dict, &position, &key, nullptr)) {
+        is_plain = PyUnicode_CheckExact(key) &&
+                   !(PyUnicode_GET_LENGTH(key) > 1 && PyUnicode_READ_CHAR(key, 0) == '_' &&
+                     PyUnicode_READ_CHAR(key, 1) == '_');
+    }
+    if (!is_plain) {
+        put_aside(object);
+        return false;
+    }
+    out_.put(tag::name_space);
+    open(dict, 1, false);
+    return true;
+}
+
 // Where the classes of the message's objects come from: after the walk, as it may run Python code.
 void encoder::name_classes(std::vector<message_class>& named) {
     named.resize(static_cast<std::size_t>(class_count_));
@@ -112,10 +167,13 @@ void encoder::name_classes(std::vector<message_class>& named) {
         if (each.number < 0) continue;
         ran_python_ = true;
         message_class& made = named[static_cast<std::size_t>(each.number)];
+        made.fields = each.fields;
         if (const class_place* place = place_of_class(each.type)) {
             made.place = *place;
             continue;
         }
+        // A copy of such a class has copies of namedtuple()'s functions, which are not known there.
+        if (each.fields >= 0) throw mixed_graph{!moves_.empty()};
         if (!put_aside_) put_aside_ = checked(PyList_New(0));
         made.picklable = PyList_GET_SIZE(put_aside_.get());
         checked(PyList_Append(put_aside_.get(), reinterpret_cast<PyObject*>(each.type)));
@@ -130,7 +188,8 @@ bool encoder::has_written(PyObject* object) const {
         type == &PyByteArray_Type) {
         return memo_.has(object);
     }
-    return PyType_HasFeature(type, Py_TPFLAGS_INLINE_VALUES) && memo_.has(object) &&
+    if (known_type(type) == known::name_space) return memo_.has(object);
+    return PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE) && memo_.has(object) &&
            std::ranges::any_of(classes_, [&](const sent_class& each) {
                return each.type == type && each.number >= 0;
            });

@@ -30,7 +30,10 @@ bool encoder::place_other(PyObject* object, bool owned) {
         open(&reinterpret_cast<range_object*>(object)->start, 3, false);
         return true;
     }
-    if (PyType_HasFeature(type, Py_TPFLAGS_INLINE_VALUES) && place_instance(object)) return true;
+    if (may_be_plain(type) && place_instance(object)) return true;
+    if (PyType_HasFeature(type, Py_TPFLAGS_TUPLE_SUBCLASS)) {
+        if (const std::optional<bool> opened = place_named_tuple(object, owned)) return *opened;
+    }
     if (type == &PyMemoryView_Type) {
         if (std::shared_ptr<foreign_memory> frozen = frozen_view_of(object)) {
             out_.put(tag::pointer, static_cast<std::uint32_t>(pointers_.size()));
@@ -96,6 +99,8 @@ bool encoder::place_known(PyObject* object, known which, bool owned) {
         case known::array:
             put_array(object, owned);
             return false;
+        case known::name_space:
+            return place_name_space(object);
         case known::other:
             break;
     }

@@ -8,11 +8,13 @@
 #pragma once
 #include "data/frozen_layout.h"
 // After CPython's internal headers:
+#include <optional>
 #include <vector>
 
 #include "data/foreign_memory.h"
 #include "data/guarded.h"
 #include "data/message_body.h"
+#include "data/message_classes.h"
 #include "data/message_memo.h"
 #include "data/message_writer.h"
 
@@ -38,7 +40,8 @@ class encoder {
     // How instances go: by the codec; all of the root in one pickle; each in the pickle.
     enum class way : std::uint8_t { written, pickled_whole, pickled_apart };
 
-    // Thrown where a pickle would have a second one of what the codec has written.
+    // Thrown where a pickle would have a second one of what the codec has written, or the class of
+    // what it has written can't be found there.
     struct mixed_graph {
         bool has_moves;  // which can't be pickled
     };
@@ -75,8 +78,10 @@ class encoder {
     struct sent_class {
         PyTypeObject* type;
         bool is_plain;
-        std::int64_t number;  // in the message; -1: none of its objects is in it
+        std::int64_t fields;       // -1: not a named tuple
+        std::int64_t number = -1;  // in the message; -1: none of its objects is in it
         std::vector<shape> shapes;
+        std::vector<slot_place> slots;
     };
 
     // Memory that is to change hands.
@@ -132,6 +137,8 @@ class encoder {
 
     // Of message_encode_instances.cpp.
     bool place_instance(PyObject* object);
+    std::optional<bool> place_named_tuple(PyObject* object, bool owned);
+    bool place_name_space(PyObject* object);
     sent_class& class_of(PyTypeObject* type);
     std::int64_t shape_of_names(sent_class& known, std::size_t count);
     void name_classes(std::vector<message_class>& named);

@@ -50,9 +50,14 @@ table* make_table() {
     if (found != nullptr) return static_cast<table*>(PyCapsule_GetPointer(found, capsule_name));
     auto made = std::make_unique<table>();
     constexpr const char* texts[] = {
-        "typecode",          "frombytes",        "int",          "is_safe",      "_value_",
-        "__reduce_ex__",     "__reduce__",       "__getstate__", "__setstate__", "__getnewargs__",
-        "__getnewargs_ex__", "__getattribute__", "__dict__",     "copyreg",      "dispatch_table"};
+        "typecode",       "frombytes",         "int",
+        "is_safe",        "_value_",           "__reduce_ex__",
+        "__reduce__",     "__getstate__",      "__setstate__",
+        "__getnewargs__", "__getnewargs_ex__", "__getattribute__",
+        "__dict__",       "copyreg",           "dispatch_table",
+        "__new__",        "__func__",          "__getattr__",
+        "__name__",       "__builtins__",      "collections",
+        "_tuple_new",     "namedtuple_",       "namedtuple.<locals>.__getnewargs__"};
     static_assert(std::size(texts) == static_cast<std::size_t>(name::count));
     for (std::size_t i = 0; i < std::size(texts); i++)
         made->names[i] = checked(PyUnicode_InternFromString(texts[i]));
@@ -86,6 +91,7 @@ constexpr description descriptions[] = {
     {known::decimal, "decimal.Decimal", "decimal", "Decimal"},
     {known::uuid, "UUID", "uuid", "UUID"},
     {known::array, "array.array", "array", "array"},
+    {known::name_space, "types.SimpleNamespace", "types", "SimpleNamespace"},
 };
 
 // A class that is found where it says it is, in a module that is imported; borrowed, or null.
@@ -183,6 +189,8 @@ const known_classes& import_known(std::uint32_t which) {
         made.uuid = import("uuid", "UUID");
     }
     if (made.array == nullptr && wanted({known::array})) made.array = import("array", "array");
+    if (made.name_space == nullptr && wanted({known::name_space}))
+        made.name_space = import("types", "SimpleNamespace");
     return made;
 }
 

@@ -57,6 +57,7 @@ enum class known : std::uint8_t {
     decimal,
     uuid,
     array,
+    name_space,  // types.SimpleNamespace
 };
 
 // Which of these a class is; only the very class, not derived ones. Runs no Python code.
@@ -70,6 +71,7 @@ struct known_classes {
     PyObject* uuid;
     PyObject* uuid_safety[3];  // SafeUUID's members: safe, unknown, unsafe
     PyObject* array;
+    PyObject* name_space;
 };
 
 // Imports what is not imported yet of the known types in a set of bits (1 << known), which runs
@@ -93,6 +95,15 @@ enum class name : std::uint8_t {
     dict,
     copyreg,
     dispatch_table,
+    create,
+    function,
+    get_attr,
+    dunder_name,
+    builtins,
+    collections,
+    tuple_new,
+    namedtuple_prefix,
+    namedtuple_arguments,
     count
 };
 PyObject* name_of(name which);

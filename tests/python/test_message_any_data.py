@@ -3,11 +3,12 @@
 import array
 import copy
 import datetime as dt
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from message_values import Angry, Color, Key, Point, Slotted, User, difference
+from message_values import Angry, Color, Key, Pickled, Point, Slotted, User, difference
 
 import allcores
 from allcores._core import _send_copy, _send_last
@@ -59,6 +60,9 @@ atoms = st.one_of(
 )
 
 
+names = st.text(st.characters(categories=["L", "N"]), min_size=1) | st.just("__name__")
+
+
 def containers(each):
     return st.one_of(
         st.lists(each),
@@ -79,7 +83,9 @@ data = st.recursive(
         containers(each),
         st.builds(User, st.text(), st.lists(each), each),
         st.builds(Slotted, each, each),
+        st.builds(Pickled, each, each),
         st.builds(Point, each, each),
+        st.dictionaries(names, each).map(lambda some: SimpleNamespace(**some)),
     ),
     max_leaves=25,
 )
@@ -127,6 +133,9 @@ def test_any_data_with_cycles(some, more):
         elif isinstance(each, Slotted):
             found.append(each)
             stack += [each.left, each.right]
+        elif isinstance(each, SimpleNamespace):
+            found.append(each)
+            stack += vars(each).values()
         elif isinstance(each, dict):
             found.append(each)
             stack += each.values()
@@ -141,6 +150,8 @@ def test_any_data_with_cycles(some, more):
             into.extra = what
         elif isinstance(into, Slotted):
             into.left = what
+        elif isinstance(into, SimpleNamespace):
+            into.cycle = what
         else:
             into["cycle"] = what
     assert difference(_send_copy(value), value) == ""

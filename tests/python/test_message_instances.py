@@ -7,12 +7,14 @@ import gc
 import sys
 import threading
 import weakref
+from collections import namedtuple
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from message_values import Key, Slotted, User, difference
+from message_values import Key, Pickled, Point, Slotted, User, difference
 from programs import run_program
 
 import allcores
@@ -205,6 +207,182 @@ def test_one_object_that_has_a_say_in_it():
     assert vars(_send_copy(one)) == {"x": 2}
 
 
+class Above(Slotted):
+    """Slots of its own and of what it is derived from, one with a private name."""
+
+    __slots__ = ("__weakref__", "__hidden", "more")
+
+    def __init__(self, left: Any, right: Any, hidden: Any) -> None:
+        super().__init__(left, right)
+        self.__hidden = hidden
+
+    def hidden(self) -> Any:
+        return self.__hidden
+
+
+class Shadowed(Slotted):
+    __slots__ = ("left",)
+
+
+class Computed(Slotted):
+    __slots__ = ()
+
+    @property
+    def left(self) -> int:
+        return 42
+
+    @left.setter
+    def left(self, value: int) -> None:
+        Slotted.left.__set__(self, value + 1)
+
+
+class Setting(Slotted):
+    __slots__ = ()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, [value])
+
+
+@dataclass(slots=True)
+class Row:
+    name: str
+    values: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True, frozen=True)
+class FrozenRow:
+    name: str
+
+
+def test_slots():
+    one = Above([1], None, "x")
+    one.right = one
+    copied, twice = arrived([one, one.left])
+    assert copied.hidden() == "x" and copied.right is copied and copied.left is twice
+    assert not hasattr(copied, "more") and weakref.ref(copied)() is copied
+    copied.more = 1
+    arrived([copied, one])
+    value = [Row("a", [1]), Row("b"), FrozenRow("c")]
+    assert _send_copy(value) == value
+
+
+def test_slots_of_classes_that_have_a_say_in_it():
+    """As with pickle, which gets and sets them as anybody would."""
+    for one in (Shadowed(1, 2), Computed(1, 2), Setting(1, 2)):
+        copied, expected = _send_copy(one), copy.deepcopy(one)
+        assert type(copied) is type(one)
+        for name in ("left", "right"):
+            assert getattr(copied, name) == getattr(expected, name)
+        if not isinstance(one, Shadowed):
+            assert Slotted.left.__get__(copied) == Slotted.left.__get__(expected)
+
+
+Plain = namedtuple("Plain", "a b c", defaults=[3])  # noqa: PYI024
+Empty = namedtuple("Empty", "")  # noqa: PYI024
+
+
+class Area(namedtuple("Area", "width height")):  # noqa: PYI024
+    __slots__ = ()
+
+    @property
+    def size(self) -> Any:
+        return self.width * self.height
+
+
+class Checked(namedtuple("Checked", "x")):  # noqa: PYI024
+    __slots__ = ()
+    made = 0
+
+    def __new__(cls, x: Any) -> Checked:
+        cls.made += 1
+        return super().__new__(cls, x)
+
+
+class WithDict(namedtuple("WithDict", "x")):  # noqa: PYI024
+    pass
+
+
+class Told(namedtuple("Told", "x")):  # noqa: PYI024
+    __slots__ = ()
+
+    def __getnewargs__(self) -> Any:
+        return (self.x + 1,)
+
+
+class ToldAll(namedtuple("ToldAll", "x")):  # noqa: PYI024
+    __slots__ = ()
+
+    def __reduce__(self) -> Any:
+        return ToldAll, (self.x + 2,)
+
+
+def test_named_tuples():
+    both = Point([1], None)
+    both.x.append(both)
+    some = [Plain(1, "x"), Plain(*range(1000, 1003)), Empty(), Area(2, 3)]
+    copied = arrived(some)
+    assert copied == some and copied[3].size == 6
+    again, elements = cycle = _send_copy([both, both.x])  # copy.deepcopy makes two of it
+    assert difference(cycle, [both, both.x]) == "" and elements[1] is again
+    assert hash(copied[0]) == hash(some[0]) and gc.is_tracked(copied[0])
+    assert arrived({Plain(1, 2): "x", Area(1, 2): Area(1, 2)}) == {(1, 2, 3): "x", (1, 2): (1, 2)}
+
+
+def test_named_tuples_that_have_a_say_in_it(monkeypatch):
+    checked = Checked([1])
+    before = Checked.made
+    assert _send_copy(checked) == checked and Checked.made == before + 1
+    assert _send_copy(Told(1)) == (2,) and _send_copy(ToldAll(1)) == (3,)
+    more = WithDict(1)
+    more.y = [more]
+    copied = _send_copy(more)
+    assert copied.y[0] is copied and copied.x == 1
+    monkeypatch.setitem(copyreg.dispatch_table, Plain, lambda one: (Plain, (*one[:2], 5)))
+    assert _send_copy(Plain(1, 2)) == (1, 2, 5)
+
+
+def test_a_named_tuple_that_is_another_one_there():
+    import message_values
+
+    message = _encode([Point(1, 2)])
+    old = message_values.Point
+    try:
+        message_values.Point = Plain
+        with pytest.raises(TypeError, match=r"Plain.* is not the class here"):
+            message.decode()
+    finally:
+        message_values.Point = old
+
+
+def test_simple_namespaces(worker, monkeypatch):
+    one = SimpleNamespace(b=1, a=[2])
+    one.me, one.other = one, SimpleNamespace(one=one, none=SimpleNamespace())
+    copied, attributes, again = arrived([one, vars(one), one])
+    assert copied is again and vars(copied) is attributes and copied.other.one is copied
+    assert list(attributes) == ["b", "a", "me", "other"]
+    assert difference(worker.call(Same(), [one, one]), [one, one]) == ""
+    told = SimpleNamespace(x=1)
+    vars(told)["__reduce_ex__"] = lambda protocol: (SimpleNamespace, (), {"x": 2})
+    assert _send_copy([told, one])[0] == SimpleNamespace(x=2)
+    odd = SimpleNamespace()
+    vars(odd)[1] = 2
+    assert vars(_send_copy(odd)) == {1: 2}
+    reduction = lambda one: (SimpleNamespace, (), {"x": one.x * 2})  # noqa: E731
+    monkeypatch.setitem(copyreg.dispatch_table, SimpleNamespace, reduction)
+    assert _send_copy(SimpleNamespace(x=2)).x == 4
+
+
+class More(SimpleNamespace):
+    pass
+
+
+def test_a_class_derived_from_a_simple_namespace():
+    one = More(x=[1])
+    one.me = one
+    copied = _send_copy(one)
+    assert type(copied) is More and copied.me is copied
+
+
 def test_what_is_shared_and_cycles():
     both, shared = Node(), [1]
     both.me, both.shared, both.other = both, shared, Node(back=both, shared=shared)
@@ -215,19 +393,25 @@ def test_what_is_shared_and_cycles():
 
 def mixtures():
     """What the codec writes, in what is pickled, and the other way."""
-    plain, slotted = Node(), Slotted(None, None)
+    plain, slotted = Node(), Pickled(None, None)
     plain.slotted, slotted.left = slotted, plain
     yield "a cycle", [plain]
     config = {"a": [1]}
-    yield "a dict", [User("u", config), Slotted(config, config["a"]), config]
+    yield "a dict", [User("u", config), Pickled(config, config["a"]), config]
     user = User("u", [])
-    yield "an object", (user, Slotted(user, [user]))
-    yield "a set", ({1, 2}, Slotted(*[{3}] * 2), *[{4}] * 2)
+    yield "an object", (user, Pickled(user, [user]))
+    yield "a set", ({1, 2}, Pickled(*[{3}] * 2), *[{4}] * 2)
     shared = bytearray(b"x")
-    yield "a bytearray", [shared, Slotted(shared, shared), user]
-    deep = Slotted(user, user)
+    point = Point(1, [2])
+    yield "a named tuple", [point, Pickled(point, point.y)]
+    space = SimpleNamespace(x=1)
+    yield "a namespace", [space, Pickled(space, [space])]
+    slots = Slotted(1, [2])
+    yield "slots", [slots, Pickled(slots, slots.right)]
+    yield "a bytearray", [shared, Pickled(shared, shared), user]
+    deep = Pickled(user, user)
     for _ in range(50):
-        deep = Slotted(deep, user)
+        deep = Pickled(deep, user)
     yield "a chain", [deep, user]
 
 
@@ -248,7 +432,7 @@ def test_shared_with_what_is_nested_too_deeply_to_be_pickled():
     deep: Any = shared
     for _ in range(100_000):
         deep = [deep]
-    copied = _send_copy([deep, Slotted(shared, 0), shared])
+    copied = _send_copy([deep, Pickled(shared, 0), shared])
     assert copied[1].left == [1] and copied[2] == [1]
     for _ in range(100_000):
         deep = copied[0] = copied[0][0]
@@ -257,7 +441,7 @@ def test_shared_with_what_is_nested_too_deeply_to_be_pickled():
 
 def test_moved_and_shared_with_what_is_pickled():
     shared, content = [1], bytearray(100_000)
-    copied = _send_copy([allcores.move(content), Slotted(shared, 0), shared])
+    copied = _send_copy([allcores.move(content), Pickled(shared, 0), shared])
     assert len(copied[0]) == 100_000 and not content and copied[1].left == copied[2] == [1]
 
 
@@ -295,6 +479,31 @@ def test_classes_of_functions_go_by_value(worker):
     assert values == [1, [2]] and same and type(back[1]) is Local
 
 
+def test_named_tuples_of_functions_go_by_value(worker):
+    Local = namedtuple("Local", "x y")  # noqa: PYI024
+
+    def use(ones: Any) -> Any:
+        return type(ones[0]) is Local, ones[0].y, ones
+
+    same, y, back = worker.call(use, [Local(1, 2), Local([3], 4)])
+    assert same and y == 2 and type(back[1]) is Local and back == [(1, 2), ([3], 4)]
+    content = bytearray(100_000)
+    assert len(_send_copy([allcores.move(content), Local(1, 2)])[0]) == 100_000 and not content
+
+
+def test_slots_of_classes_of_functions_go_by_value(worker):
+    class Local:
+        __slots__ = ("x", "y")
+
+    def use(one: Any) -> Any:
+        return type(one) is Local, one.x, hasattr(one, "y"), one
+
+    one = Local()
+    one.x = [1]
+    same, x, has_y, back = worker.call(use, one)
+    assert same and x == [1] == back.x and not has_y and type(back) is Local
+
+
 def test_a_class_that_is_replaced():
     """By name it would be another one: it goes by value."""
     module = sys.modules[__name__]
@@ -320,8 +529,8 @@ def test_a_class_that_is_another_one_there(worker):
 
     old = message_values.User
     try:
-        message_values.User = Slotted
-        with pytest.raises(TypeError, match=r"Slotted.* is not the class here"):
+        message_values.User = Pickled
+        with pytest.raises(TypeError, match=r"Pickled.* is not the class here"):
             message.decode()
         del message_values.User
         message = _encode([User("u", 1)])
@@ -343,7 +552,7 @@ def test_nothing_is_left():
         value = [Local(x=i, me=None) for i in range(10)]
         for each in value:
             each.me = each
-        copied = _send_copy([value, Slotted(value, value)])
+        copied = _send_copy([value, Slotted(value, value), Pickled(1, 2)])
         return [weakref.ref(each) for each in value + copied[0]]
 
     found = [ref for _ in range(3) for ref in send()]

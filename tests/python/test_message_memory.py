@@ -6,10 +6,11 @@ import decimal
 import gc
 import os
 import sys
+import types
 import uuid
 
 import pytest
-from message_values import Angry, Key, Slotted, User
+from message_values import Angry, Key, Pickled, Point, Slotted, User
 from programs import run_alone
 
 import allcores
@@ -24,7 +25,8 @@ KINDS = {
     "buffers": lambda: [bytearray(b"abc"), array.array("d", [1.5] * 10)],
     "large": lambda: [b"x" * 70_000, "x" * 70_000, "é" * 70_000, bytearray(70_000),
                       array.array("d", [1.5] * 10_000)],
-    "pickled": lambda: [User("u", [Key("k")]), {Key("a"): 1}, {Angry(1)}, Slotted(1, [2])],
+    "pickled": lambda: [User("u", [Key("k")]), {Key("a"): 1}, {Angry(1)}, Pickled(1, [2])],
+    "of classes": lambda: [Slotted(1, [2]), Point("x", [1]), types.SimpleNamespace(a=[1.5])],
     "functions": lambda: [len, User, "x".join],
     "exceptions": lambda: [ValueError("x", [1])],
     "cycle": lambda: cycle(),

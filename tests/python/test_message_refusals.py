@@ -6,9 +6,10 @@ import socket
 import sys
 import tempfile
 import threading
+import types
 
 import pytest
-from message_values import Key, Slotted, User
+from message_values import Key, Pickled, Point, Slotted, User
 
 import allcores
 from allcores._core import _send_copy
@@ -62,6 +63,9 @@ def test_where_it_is():
     refused([User("u", [Key("k"), lock])], "[0].friends[1]", "lock")
     refused([User("u", {"a": Slotted(1, [lock])})], "[0].friends['a'].right[0]", "lock")
     refused(Slotted(None, lock), ".right", "lock")
+    refused(Pickled(None, lock), ".right", "lock")
+    refused([Point(1, {"x": lock})], "[0][1]['x']", "lock")
+    refused(types.SimpleNamespace(a=[lock]), ".a[0]", "lock")
     refused(ValueError("x", lock), ".args[1]", "lock")
     error = ValueError("x")
     error.__cause__ = KeyError(lock)
@@ -79,9 +83,9 @@ def test_deep_inside():
     for _ in range(50_000):
         deep = [deep]
     refused(deep, "[0]" * 20 + "..." + "[0]" * 20, "lock")
-    pickled = Slotted("u", 1)
+    pickled = Pickled("u", 1)
     for _ in range(100_000):
-        pickled = Slotted("u", pickled)
+        pickled = Pickled("u", pickled)
     with pytest.raises(TypeError, match="nested too deeply"):
         _send_copy(pickled)
     while pickled.right != 1:
