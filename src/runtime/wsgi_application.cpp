@@ -73,7 +73,8 @@ void wsgi_application::handle(const http::request& request, http::response& resp
         fail();
     }
     answer_.end();
-    if (!finish_input(input_)) input_ = nullptr;
+    // One reference is input_, and one is in what the next environ is copied from.
+    if (!finish_input(input_, 2)) input_ = nullptr;
     if (!finish_start_response(start_response_)) start_response_ = nullptr;
 }
 

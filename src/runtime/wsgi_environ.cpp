@@ -73,7 +73,8 @@ wsgi_environ::~wsgi_environ() {
     for (PyObject* each : keys_) Py_XDECREF(each);
     for (PyObject* each : methods_) Py_XDECREF(each);
     for (PyObject* each : protocols_) Py_XDECREF(each);
-    for (PyObject* each : {method_, target_, client_host_, client_port_}) Py_XDECREF(each);
+    for (PyObject* each : {method_, target_, client_host_}) Py_XDECREF(each);
+    for (port_slot& each : ports_) Py_XDECREF(each.text);
     for (field_slot& each : fields_) {
         Py_XDECREF(each.key);
         Py_XDECREF(each.value);
@@ -123,31 +124,36 @@ PyObject* wsgi_environ::make(const http::request& request, PyObject* input) {
     if (path != nullptr) {
         target_ = is_same(path, request.target) ? Py_NewRef(path) : latin1(request.target);
     }
-    PyObject* environ = target_ == nullptr ? nullptr : PyDict_Copy(common_);
-    if (environ == nullptr) {
+    if (target_ == nullptr) {
         Py_XDECREF(path);
         return nullptr;
     }
-    const bool good =
-        set(environ, path_info, path) & set(environ, request_method, Py_NewRef(method_)) &
-        set(environ, query_string, latin1(request.query)) &
-        set(environ, raw_uri, Py_NewRef(target_)) & set(environ, request_uri, Py_NewRef(target_)) &
-        set(environ, protocol, Py_NewRef(protocols_[request.minor ? 1 : 0])) &
-        set(environ, input_stream, Py_NewRef(input));
-    const bool has_scheme =
-        good && (request.scheme == "http" || set_text(environ, "wsgi.url_scheme", "https"));
-    if (has_scheme && set_client(environ, request.client) && add_fields(environ, request)) {
+    const bool good = set(path_info, path) & set(request_method, Py_NewRef(method_)) &
+                      set(query_string, latin1(request.query)) & set(raw_uri, Py_NewRef(target_)) &
+                      set(request_uri, Py_NewRef(target_)) &
+                      set(protocol, Py_NewRef(protocols_[request.minor ? 1 : 0])) &
+                      set(input_stream, Py_NewRef(input)) & set_client(request.client);
+    PyObject* environ = good ? PyDict_Copy(common_) : nullptr;
+    if (environ == nullptr) return nullptr;
+    if ((request.scheme == "http" || set_text(environ, "wsgi.url_scheme", "https")) &&
+        add_fields(environ, request)) {
         return environ;
     }
     Py_DECREF(environ);
     return nullptr;
 }
 
-bool wsgi_environ::set(PyObject* environ, key which, PyObject* stolen_value) {
+bool wsgi_environ::set(key which, PyObject* stolen_value) {
     if (stolen_value == nullptr) return false;
-    const int status = PyDict_SetItem(environ, keys_[which], stolen_value);
+    if (last_[which] == stolen_value) {
+        Py_DECREF(stolen_value);
+        return true;
+    }
+    last_[which] = nullptr;
+    const bool good = PyDict_SetItem(common_, keys_[which], stolen_value) == 0;
+    if (good) last_[which] = stolen_value;
     Py_DECREF(stolen_value);
-    return status == 0;
+    return good;
 }
 
 PyObject* wsgi_environ::method_of(const http::request& request) {
@@ -201,20 +207,24 @@ PyObject* wsgi_environ::decode_path(std::string_view raw) const {
     return latin1(raw);
 }
 
-bool wsgi_environ::set_client(PyObject* environ, const http::peer& client) {
+bool wsgi_environ::set_client(const http::peer& client) {
     if (!is_same(client_host_, client.host)) {
         PyObject* host = latin1(client.host);
         if (host == nullptr) return false;
         Py_XSETREF(client_host_, host);
     }
-    if (client_port_ == nullptr || port_ != client.port) {
-        PyObject* port = PyUnicode_FromFormat("%d", static_cast<int>(client.port));
-        if (port == nullptr) return false;
-        Py_XSETREF(client_port_, port);
-        port_ = client.port;
+    return set(remote_address, Py_NewRef(client_host_)) && set(remote_port, port_of(client.port));
+}
+
+PyObject* wsgi_environ::port_of(std::uint16_t number) {
+    port_slot& slot = ports_[number % ports_.size()];
+    if (slot.text == nullptr || slot.number != number) {
+        PyObject* text = PyUnicode_FromFormat("%d", static_cast<int>(number));
+        if (text == nullptr) return nullptr;
+        Py_XSETREF(slot.text, text);
+        slot.number = number;
     }
-    return set(environ, remote_address, Py_NewRef(client_host_)) &&
-           set(environ, remote_port, Py_NewRef(client_port_));
+    return Py_NewRef(slot.text);
 }
 
 bool wsgi_environ::add_fields(PyObject* environ, const http::request& request) {

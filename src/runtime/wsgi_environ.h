@@ -2,7 +2,9 @@
 // worker have in common, and what one request adds. One per worker, used with its GIL held.
 //
 // Clients say the same names and values again and again, so the keys and the last value of each are
-// kept as Python strings.
+// kept as Python strings; and what every request has, its path for example, is put into the dict
+// that is copied, where most of it is from the request before: setting a key of a dict costs more
+// than to see that it has the value.
 #pragma once
 #include <Python.h>
 
@@ -26,7 +28,7 @@ class wsgi_environ {
     // `common`: a dict with what all requests have, SCRIPT_NAME among it; `address`: of the server.
     // False with an exception set.
     bool prepare(PyObject* common, const net::address& address);
-    // A new reference, or null with an exception set.
+    // A new reference, or null with an exception set. `input` is kept until the next one.
     PyObject* make(const http::request& request, PyObject* input);
 
     // Of the last one, borrowed: for the log, when the request itself is gone.
@@ -63,16 +65,24 @@ class wsgi_environ {
         std::array<char, longest> raw;
     };
 
-    bool set(PyObject* environ, key which, PyObject* stolen_value);
+    // A client's port as text.
+    struct port_slot {
+        PyObject* text = nullptr;
+        std::uint16_t number = 0;
+    };
+
+    bool set(key which, PyObject* stolen_value);
     PyObject* method_of(const http::request& request);
     PyObject* path_of(std::string_view raw);
     PyObject* decode_path(std::string_view raw) const;
     bool add_fields(PyObject* environ, const http::request& request);
     bool add_field(PyObject* environ, const http::field& field);
     bool add_under(PyObject* environ, PyObject* key, PyObject* value, bool is_cookie);
-    bool set_client(PyObject* environ, const http::peer& client);
+    bool set_client(const http::peer& client);
+    PyObject* port_of(std::uint16_t number);
 
-    PyObject* common_ = nullptr;
+    PyObject* common_ = nullptr;               // what is copied
+    std::array<PyObject*, key_count> last_{};  // what it has under these keys, borrowed from it
     std::string script_name_;
     std::array<PyObject*, key_count> keys_{};
     std::array<PyObject*, 64> methods_{};
@@ -80,10 +90,10 @@ class wsgi_environ {
     PyObject* method_ = nullptr;
     PyObject* target_ = nullptr;
     PyObject* client_host_ = nullptr;  // the last one
-    PyObject* client_port_ = nullptr;
-    std::uint16_t port_ = 0;
     std::array<field_slot, 64> fields_{};
     std::array<path_slot, 64> paths_{};
+    // By the last bits: those of a client's connections follow one another.
+    std::array<port_slot, 256> ports_{};
 };
 
 }  // namespace allcores::runtime

@@ -230,9 +230,9 @@ void end_stream(wsgi_input* self) {
     self->cut = true;
 }
 
-bool finish_input(wsgi_input* self) {
+bool finish_input(wsgi_input* self, Py_ssize_t own) {
     end_stream(self);
-    if (Py_REFCNT(self) == 1) {
+    if (Py_REFCNT(self) <= own) {
         self->left = 0;
         Py_CLEAR(self->owner);
         return true;

@@ -34,8 +34,8 @@ wsgi_input* new_wsgi_input(PyTypeObject* type);
 void begin_input(wsgi_input* self, std::string_view body, http::exchange* exchange);
 // The exchange may be used no more.
 void end_stream(wsgi_input* self);
-// The request is answered. True: it may be used again. False: somebody keeps it, it has a copy of
-// the rest and is not ours any more.
-bool finish_input(wsgi_input* self);
+// The request is answered. True: it may be used again. False: somebody else than us, who have `own`
+// references, keeps it; it has a copy of the rest and is not ours any more.
+bool finish_input(wsgi_input* self, Py_ssize_t own);
 
 }  // namespace allcores::runtime

@@ -108,6 +108,48 @@ def test_what_an_application_changes_in_its_environ_is_its_own(server: ServerPro
         assert server.get("/change")[1] == b"False"
 
 
+def test_nothing_of_the_request_before_is_left(alone: ServerProcess) -> None:
+    """By one worker, from two connections in turns."""
+    requests = [
+        ("GET", "/environ?a=1", "1.1", "one"),
+        ("POST", "/environ/other", "1.0", "two"),
+        ("GET", "/environ/other", "1.1", "one"),
+        ("PUT", "/environ?b", "1.1", "two"),
+        ("GET", "/environ", "1.1", "two"),
+    ]
+    with alone.socket() as first, alone.socket() as second:
+        for number in range(20):
+            method, target, version, name = requests[number % len(requests)]
+            client = (first, second)[number % 2]
+            client.sendall(
+                f"{method} {target} HTTP/{version}\r\nHost: a\r\nX-{name}: {number}\r\n"
+                "Connection: keep-alive\r\nContent-Length: 0\r\n\r\n".encode()
+            )
+            response = HTTPResponse(client, method=method)
+            response.begin()
+            found = json.loads(response.read())
+            path, _, query = target.partition("?")
+            said = {key: value for key, value in found.items() if key.startswith("HTTP_X_")}
+            assert said == {f"HTTP_X_{name.upper()}": str(number)}
+            expected = {
+                "REQUEST_METHOD": method,
+                "RAW_URI": target,
+                "REQUEST_URI": target,
+                "PATH_INFO": path,
+                "QUERY_STRING": query,
+                "SERVER_PROTOCOL": f"HTTP/{version}",
+                "REMOTE_PORT": str(client.getsockname()[1]),
+            }
+            assert {key: found[key] for key in expected} == expected
+
+
+@pytest.fixture(scope="module")
+def alone() -> Iterator[ServerProcess]:
+    with serving("'wsgi_app:app', workers=1") as server:
+        yield server
+        assert server.end() == 0, server.stderr()
+
+
 @pytest.mark.parametrize(
     ("path", "script_name", "path_info"),
     [

@@ -46,8 +46,11 @@ def say_environ(environ: Environ, start_response: StartResponse) -> Iterable[byt
 @at("/change")
 def change_environ(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     seen = "my.own" in environ or environ["wsgi.version"] != (1, 0)
+    seen = seen or environ["RAW_URI"] != "/change" or environ["wsgi.input"].read() != b""
     environ["my.own"] = environ["wsgi.version"] = "changed"
+    environ["RAW_URI"] = environ["REMOTE_PORT"] = environ["wsgi.input"] = "changed"
     environ.pop("HTTP_HOST")
+    environ.pop("REQUEST_METHOD")
     start_response("200 OK", TEXT)
     return [str(seen).encode()]
 
