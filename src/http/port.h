@@ -16,6 +16,11 @@ class port {
     // at. Always the same one for a request.
     virtual exchange& hold() = 0;
 
+    // Inside handle(), not after hold(): `response` is whole and is sent now, where it would be
+    // after handle(): for an application that has more to do which its client need not wait for.
+    // The body need not stay any longer.
+    virtual void answer() = 0;
+
     enum class [[nodiscard]] turned {
         loop,     // the application's loop has something to do
         timeout,  // nothing came for that long

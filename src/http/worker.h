@@ -125,6 +125,8 @@ class worker final : request_parser::sink, port {
 
     // worker_response.cpp: what is sent
     bool give_to_application(const request& request);
+    void answer() override;
+    void count_answered(const request& request);
     void on_body(std::string_view part) override;
     bool on_body_end() override;
     bool end_of_handle(const request& request);
@@ -175,6 +177,7 @@ class worker final : request_parser::sink, port {
 
     // Requests that the application keeps: their connections are owned by this worker.
     const request* handled_ = nullptr;    // handle() runs
+    bool is_answered_ = false;            // it was, by answer()
     std::vector<connection*> held_;       // all of them
     std::vector<connection*> to_resume_;  // those that are finished or broken
     std::vector<connection*> unsent_;     // those with a head that waits for a body

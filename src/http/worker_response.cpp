@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <string>
+#include <utility>
 
 #include "http/status.h"
 #include "http/worker.h"
@@ -31,20 +32,42 @@ bool worker::give_to_application(const request& request) {
     enter();
     response_.reset();
     handled_ = &request;
+    is_answered_ = false;
     if (!request.whole) make_exchange(request);
     application_.handle(request, response_);
     handled_ = nullptr;
+    if (!is_answered_) {
+        count_answered(request);
+        if (connection.exchange) return end_of_handle(request);
+        ++batch_;
+        write_response(request);
+    }
+    return !connection.closing && !connection.output && !broken_;
+}
+
+void worker::count_answered(const request& request) {
+    connection& connection = *current_;
     counts_.requests.add(1);
     connection.is_new = false;
     progress_ = true;
     if (!request.keep_alive) connection.closing = true;
-    if (connection.exchange) return end_of_handle(request);
-    ++batch_;
+    if (connection.exchange) return;
     if (response_.closes() || shared_.draining.load(std::memory_order_relaxed)) {
         connection.closing = true;
     }
-    write_response(request);
-    return !connection.closing && !connection.output && !broken_;
+}
+
+void worker::answer() {
+    is_answered_ = true;
+    count_answered(*handled_);
+    // Before the client can see that it is answered, and ask another worker.
+    if (std::exchange(counts_in_, false)) {
+        shared_.in_progress.fetch_sub(1, std::memory_order_relaxed);
+    }
+    ++batch_;
+    write_response(*handled_);
+    send_collected(*current_);
+    enter();
 }
 
 void worker::write_response(const request& request) {

@@ -13,6 +13,8 @@ namespace {
 
 // So much of a long part at a time: what the client has no room for is copied.
 constexpr std::size_t most_a_write = 128 * 1024;
+// A longer body has to wait for a client that does not read.
+constexpr std::size_t longest_at_once = 64 * 1024;
 
 bool raise_again(PyObject* exc_info) {
     PyObject* value = PyTuple_GET_ITEM(exc_info, 1);
@@ -35,7 +37,7 @@ void wsgi_answer::begin(http::port& port, const http::request& request, http::re
     input_ = input;
     length_ = left_ = -1;
     is_head_method_ = request.method == "HEAD";
-    has_head_ = is_sent_ = is_gone_ = was_too_long_ = false;
+    has_head_ = is_sent_ = is_whole_ = is_gone_ = was_too_long_ = false;
 }
 
 bool wsgi_answer::set_head(PyObject* status, PyObject* headers, PyObject* exc_info) {
@@ -79,9 +81,26 @@ bool wsgi_answer::send_head(std::int64_t length) {
     return exchange_->start(*response_, length) != http::exchange::output::gone || set_gone();
 }
 
+// Nothing was sent before these, and nothing will be after them.
+bool wsgi_answer::is_all(std::string_view bytes) const {
+    return !is_sent_ && exchange_ == nullptr && bytes.size() <= longest_at_once &&
+           length_ == static_cast<std::int64_t>(bytes.size()) && !is_bodiless();
+}
+
 bool wsgi_answer::write(std::string_view bytes) {
     if (bytes.empty()) return true;
+    if (is_whole_) {
+        was_too_long_ = true;
+        return true;
+    }
     if (is_gone()) return set_gone();
+    if (is_all(bytes)) {
+        is_sent_ = is_whole_ = true;
+        left_ = 0;
+        response_->body(bytes);
+        port_->answer();
+        return true;
+    }
     if (!is_sent_ && !send_head(length_)) return false;
     if (is_bodiless()) return true;
     if (left_ >= 0) {
@@ -146,7 +165,7 @@ bool wsgi_answer::answer(std::string_view bytes, bool permanent) {
 }
 
 bool wsgi_answer::finish() {
-    if (is_gone()) return true;
+    if (is_gone() || is_whole_) return true;
     end_stream(input_);
     http::exchange* const sent = std::exchange(exchange_, nullptr);
     if (left_ > 0) {

@@ -3,7 +3,9 @@
 // worker, used on its thread, attached.
 //
 // A response that is whole when the application returns goes the server's short way, as a handler's
-// does: many of a client that pipelines are sent at once. Everything else is sent as it comes, and
+// does: many of a client that pipelines are sent at once. One whose first part is all that
+// Content-Length says, as those of frameworks are, goes the same way, but at once: what the
+// application does at its end is nothing to wait for. Everything else is sent as it comes, and
 // waits, with the interpreter released, for a client that does not read.
 #pragma once
 #include <Python.h>
@@ -55,6 +57,7 @@ class wsgi_answer {
     bool was_too_long() const { return was_too_long_; }
 
  private:
+    bool is_all(std::string_view bytes) const;
     bool send_head(std::int64_t length);
     bool set_gone();
 
@@ -67,6 +70,7 @@ class wsgi_answer {
     bool is_head_method_ = false;
     bool has_head_ = false;
     bool is_sent_ = false;
+    bool is_whole_ = false;  // all of it was sent, without an exchange
     bool is_gone_ = false;
     bool was_too_long_ = false;
 };

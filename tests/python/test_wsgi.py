@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pathlib
 import socket
 from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPResponse
@@ -41,6 +43,53 @@ def environ_of(server: ServerProcess, sent: bytes) -> dict[str, object]:
     found = json.loads(answer.partition(b"\r\n\r\n")[2])
     assert isinstance(found, dict)
     return found
+
+
+@pytest.mark.parametrize("size", [5, 20_000, 60_000, 200_000])
+@pytest.mark.parametrize("how", ["ends", "closes", "write"])
+def test_a_whole_body_is_sent_at_once(
+    how: str, size: int, server: ServerProcess, tmp_path: pathlib.Path
+) -> None:
+    """What the application does behind it waits for the client here, not the other way round."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    connection = server.connect()
+    for said in ("one", "two"):
+        connection.request("GET", f"/later?{how}:{size}:{pipe}")
+        response = connection.getresponse()
+        assert (response.status, response.read()) == (200, b"x" * size)
+        pipe.write_text(said)
+        server.wait_until_it_said(f"{how}: b'{said}'\n", 1)
+    connection.close()
+
+
+def test_a_request_whose_body_was_sent_counts_no_more(tmp_path: pathlib.Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with serving("'wsgi_app:app', workers=2, limit_concurrency=1") as server:
+        connection = server.connect()
+        connection.request("GET", f"/later?closes:5:{pipe}")
+        assert connection.getresponse().read() == b"xxxxx"
+        for _ in range(5):
+            assert server.get("/")[1] == b"hello"  # by the other worker
+        pipe.write_text("end")
+        server.wait_until_it_said("closes: b'end'\n")
+        connection.close()
+        assert server.end() == 0, server.stderr()
+
+
+def test_whole_bodies_of_a_client_that_pipelines(server: ServerProcess) -> None:
+    requests = [("/", b"hello"), ("/later?no:7:-", b"x" * 7), ("/later?no:20000:-", b"x" * 20_000)]
+    with server.socket() as client:
+        for path, _ in requests * 3:
+            client.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        file = client.makefile("rb")
+        for _, body in requests * 3:
+            assert file.readline() == b"HTTP/1.1 200 OK\r\n"
+            while file.readline() != b"\r\n":
+                pass
+            assert file.read(len(body)) == body
+        file.close()
 
 
 # environ

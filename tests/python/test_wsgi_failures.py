@@ -114,18 +114,29 @@ def test_an_error_in_the_middle_ends_the_connection(
     assert log.count(logged) == 1
 
 
-@pytest.mark.parametrize(("path", "body"), [("/long?list", b"too"), ("/long?parts", b"too")])
-def test_a_body_that_is_too_long_is_cut(server: ServerProcess, path: str, body: bytes) -> None:
+@pytest.mark.parametrize("path", ["/long?list", "/long?parts", "/long?behind"])
+def test_a_body_that_is_too_long_is_cut(server: ServerProcess, path: str) -> None:
     connection = server.connect()
     for _ in range(2):
         connection.request("GET", path)
         response = connection.getresponse()
-        assert (response.status, response.read()) == (200, body)
+        assert (response.status, response.read()) == (200, b"too")
         assert response.headers["Content-Length"] == "3"
     connection.close()
     log = log_of(server)
     assert log.count("ERROR") == 2
     assert "the rest was not sent" in log
+
+
+def test_what_raises_behind_a_whole_body(server: ServerProcess) -> None:
+    connection = server.connect()
+    for _ in range(2):  # on one connection: the client has all of it
+        connection.request("GET", "/later?fails:5:-")
+        response = connection.getresponse()
+        assert (response.status, response.read()) == (200, b"xxxxx")
+    connection.close()
+    log = log_of(server)
+    assert log.count("ERROR") == log.count("ZeroDivisionError: after all") == 2
 
 
 @pytest.mark.parametrize("name", ["whole", "raises", "breaks", "text", "unstarted", "fails",

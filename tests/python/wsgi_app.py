@@ -273,10 +273,60 @@ def closed(environ: Environ, start_response: StartResponse) -> Any:
     return CLOSED[environ["QUERY_STRING"]](start_response)
 
 
+class Later:
+    """All of a body at once, and then things to do: `ends` in the end, `closes` in close()."""
+
+    def __init__(self, body: bytes, ends: Callable[[], Any], closes: Callable[[], Any]) -> None:
+        self.body = iter([body])
+        self.ends = ends
+        self.closes = closes
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        for part in self.body:
+            return part
+        self.ends()
+        raise StopIteration
+
+    def close(self) -> None:
+        self.closes()
+
+
+@at("/later")
+def later(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """How, how many bytes, and a pipe that is read afterwards."""
+    how, size, pipe = environ["QUERY_STRING"].split(":")
+
+    def read() -> None:
+        with open(pipe, "rb") as file:
+            say(f"{how}: {file.read()!r}")
+
+    def fail() -> None:
+        raise ZeroDivisionError("after all")
+
+    def nothing() -> None:
+        pass
+
+    body = b"x" * int(size)
+    write = start_response("200 OK", [*TEXT, ("Content-Length", size)])
+    if how == "write":
+        write(body)
+        read()
+        return []
+    ends = {"ends": read, "fails": fail}.get(how, nothing)
+    return Later(body, ends, read if how == "closes" else nothing)
+
+
 @at("/long")
 def too_long(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     start_response("200 OK", [*TEXT, ("Content-Length", "3")])
-    return [b"too long"] if environ["QUERY_STRING"] == "list" else iter([b"to", b"o long"])
+    return {
+        "list": [b"too long"],
+        "parts": iter([b"to", b"o long"]),
+        "behind": iter([b"too", b"", b" long"]),
+    }[environ["QUERY_STRING"]]
 
 
 @at("/short")
