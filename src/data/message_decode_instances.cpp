@@ -5,6 +5,23 @@
 
 namespace allcores::data {
 
+namespace {
+
+// A copy of a named tuple's class has copies of namedtuple()'s functions, which are not known for
+// what they are, and cloudpickle's have a dict (before the object, so it does not matter). What it
+// was in the sender counts, and that its objects are laid out as tuples.
+bool is_laid_out_as_tuple(PyObject* found) {
+    if (!PyType_Check(found)) return false;
+    auto* type = reinterpret_cast<PyTypeObject*>(found);
+    return PyType_HasFeature(type, Py_TPFLAGS_TUPLE_SUBCLASS) &&
+           PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE) &&
+           type->tp_alloc == PyType_GenericAlloc &&
+           type->tp_itemsize == PyTuple_Type.tp_itemsize &&
+           type->tp_basicsize == PyTuple_Type.tp_basicsize;
+}
+
+}  // namespace
+
 // Before anything else is made, as importing runs Python code.
 void decoder::find_classes() {
     for (const message_class& each : body_->classes) {
@@ -14,7 +31,7 @@ void decoder::find_classes() {
         }
         PyObject* found = PyList_GetItem(unpickled_.get(), each.picklable);
         if (found == nullptr) throw python_error();
-        require_class(found, each.fields);
+        if (each.fields < 0 || !is_laid_out_as_tuple(found)) require_class(found, each.fields);
         found_classes_.push_back(ref::borrow(found));
     }
 }

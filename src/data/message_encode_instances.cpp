@@ -172,8 +172,6 @@ void encoder::name_classes(std::vector<message_class>& named) {
             made.place = *place;
             continue;
         }
-        // A copy of such a class has copies of namedtuple()'s functions, which are not known there.
-        if (each.fields >= 0) throw mixed_graph{!moves_.empty()};
         if (!put_aside_) put_aside_ = checked(PyList_New(0));
         made.picklable = PyList_GET_SIZE(put_aside_.get());
         checked(PyList_Append(put_aside_.get(), reinterpret_cast<PyObject*>(each.type)));

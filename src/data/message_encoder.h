@@ -40,8 +40,7 @@ class encoder {
     // How instances go: by the codec; all of the root in one pickle; each in the pickle.
     enum class way : std::uint8_t { written, pickled_whole, pickled_apart };
 
-    // Thrown where a pickle would have a second one of what the codec has written, or the class of
-    // what it has written can't be found there.
+    // Thrown where a pickle would have a second one of what the codec has written.
     struct mixed_graph {
         bool has_moves;  // which can't be pickled
     };
