@@ -4,6 +4,7 @@
 
 #include "data/foreign_memory.h"
 #include "data/freeze.h"
+#include "memory/counted_pages.h"
 
 namespace allcores::data {
 
@@ -19,6 +20,7 @@ PyObject* freezer::run(PyObject* root) {
     PyObject* result = is_settled(root) ? root : copy(root, Py_TYPE(root), 0);
     if (result != root && memo_.find(root) == nullptr) remember(root, result);
     fill();
+    memory::let_counts_be_written(static_cast<std::uint64_t>(_Py_STATIC_IMMORTAL_INITIAL_REFCNT));
     arena_.close();
     return result;
 }

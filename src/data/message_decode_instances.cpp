@@ -14,8 +14,7 @@ bool is_laid_out_as_tuple(PyObject* found) {
     if (!PyType_Check(found)) return false;
     auto* type = reinterpret_cast<PyTypeObject*>(found);
     return PyType_HasFeature(type, Py_TPFLAGS_TUPLE_SUBCLASS) &&
-           PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE) &&
-           type->tp_alloc == PyType_GenericAlloc &&
+           PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE) && type->tp_alloc == PyType_GenericAlloc &&
            type->tp_itemsize == PyTuple_Type.tp_itemsize &&
            type->tp_basicsize == PyTuple_Type.tp_basicsize;
 }

@@ -148,6 +148,10 @@ bool frozen_space::populate(extent pages) noexcept {
 
 void frozen_space::give_back(extent pages) noexcept {
     if (pages.bytes == 0) return;
+    {
+        std::lock_guard lock(mutex_);
+        closed_.erase(pages.begin);
+    }
     // One call drops the memory and the permission. It can fail for want of room for one more
     // mapping; then the two are taken apart, and if that fails too the addresses are left alone.
     if (map_nothing(pages.begin, pages.bytes, MAP_FIXED) == MAP_FAILED) {
@@ -163,7 +167,20 @@ void frozen_space::give_back(extent pages) noexcept {
 }
 
 void frozen_space::close(extent pages) {
+    {
+        std::lock_guard lock(mutex_);
+        closed_.emplace(pages.begin, pages.bytes);
+    }
     if (mprotect(pages.begin, pages.bytes, PROT_READ) != 0) throw std::bad_alloc();
+}
+
+bool frozen_space::reopen(void* address, bool (*may)(const void* address)) noexcept {
+    std::lock_guard lock(mutex_);
+    auto next = closed_.upper_bound(static_cast<std::byte*>(address));
+    if (next == closed_.begin()) return false;
+    const auto [begin, bytes] = *std::prev(next);
+    if (static_cast<std::byte*>(address) >= begin + bytes || !may(address)) return false;
+    return mprotect(begin, bytes, PROT_READ | PROT_WRITE) == 0;
 }
 
 void frozen_space::publish(const void* object) {

@@ -62,6 +62,12 @@ class frozen_space {
     // mapping.
     void close(extent pages);
 
+    // For who may write there after all (memory/counted_pages.h): makes the extent that was closed
+    // with this address in it writable again, if `may`, given the address, says so. False: it did
+    // not, or no extent has it, or the system refuses. In a signal handler, for a fault in code
+    // that is not ours.
+    bool reopen(void* address, bool (*may)(const void* address)) noexcept;
+
     // Addresses that were given out as the start of an object (see data/frozen.h), so that a number
     // that comes back from elsewhere can be checked.
     void publish(const void* object);
@@ -82,10 +88,11 @@ class frozen_space {
 
     static const int fork_handlers_;  // registered as the module is loaded
 
-    extent reserved_;  // set by the constructor, then constant
-    mutable std::mutex
-        mutex_;  // guards all below; held for no system call but those of fork's handlers
-    std::map<std::byte*, std::size_t> free_;  // begin -> bytes, neighbours joined
+    extent reserved_;           // set by the constructor, then constant
+    mutable std::mutex mutex_;  // guards all below; held for no system call but
+                                // those of fork's handlers, and for what is opened again
+    std::map<std::byte*, std::size_t> free_;    // begin -> bytes, neighbours joined
+    std::map<std::byte*, std::size_t> closed_;  // the same, as they were closed
     std::size_t used_bytes_ = 0;
     std::unordered_set<const void*> published_;
 };

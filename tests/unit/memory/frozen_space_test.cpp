@@ -183,6 +183,40 @@ TEST(arena_death, a_write_to_closed_memory_faults) {
         testing::KilledBySignal(SIGSEGV), "");
 }
 
+TEST(frozen_space, what_was_closed_is_opened_again_where_it_may_be) {
+    frozen_space space(small_space);
+    arena first(space), second(space);
+    std::byte* object = first.allocate(16);
+    std::byte* other = second.allocate(16);
+    const auto may = [](const void*) { return true; };
+    EXPECT_FALSE(space.reopen(object, may));  // it is not closed
+    first.close();
+    second.close();
+    EXPECT_FALSE(space.reopen(object, [](const void*) { return false; }));
+    EXPECT_TRUE(space.reopen(object + 8, may));
+    object[3] = std::byte{1};
+    EXPECT_FALSE(space.reopen(other + small_space, may));  // not of this space
+}
+
+TEST(frozen_space_death, only_what_was_opened_again_can_be_written) {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    EXPECT_EXIT(
+        {
+            signal(SIGSEGV, SIG_DFL);
+            frozen_space space(small_space);
+            arena first(space), second(space);
+            std::byte* object = first.allocate(16);
+            std::byte* other = second.allocate(16);
+            first.close();
+            second.close();
+            if (!space.reopen(object, [](const void*) { return true; })) _exit(1);
+            object[3] = std::byte{1};
+            other[3] = std::byte{1};
+            _exit(2);
+        },
+        testing::KilledBySignal(SIGSEGV), "");
+}
+
 #if !defined(__SANITIZE_ADDRESS__) && \
     !defined(__SANITIZE_THREAD__)  // they need the addresses themselves
 TEST(frozen_space_death, takes_a_quarter_of_a_limited_address_space) {
