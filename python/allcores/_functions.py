@@ -107,7 +107,7 @@ _importable: dict[str, bool] = {}
 
 def is_importable(module: str) -> bool:
     """Whether another interpreter finds a module of this name, and the same file behind it."""
-    if module == "__main__":
+    if module == "__main__" or module not in sys.modules:  # it may be imported later
         return False
     known = _importable.get(module)
     if known is None:
@@ -116,9 +116,7 @@ def is_importable(module: str) -> bool:
 
 
 def _find(module: str) -> bool:
-    loaded = sys.modules.get(module)
-    if loaded is None:
-        return False
+    loaded = sys.modules[module]
     if module in sys.builtin_module_names or getattr(loaded, "__spec__", None) is None:
         return module in sys.builtin_module_names
     parent, _, _ = module.rpartition(".")

@@ -479,6 +479,16 @@ def test_classes_of_functions_go_by_value(worker):
     assert values == [1, [2]] and same and type(back[1]) is Local
 
 
+def test_a_class_of_a_module_that_was_imported_later():
+    class Local:
+        pass
+
+    with allcores.Interpreter() as fresh:
+        # This module is not imported for that.
+        assert type(fresh.call(lambda value: value, Local())) is Local
+        assert type(fresh.call(Same(), Node())) is Node  # for this it is
+
+
 def test_named_tuples_of_functions_go_by_value(worker):
     Local = namedtuple("Local", "x y")  # noqa: PYI024
 
