@@ -200,16 +200,18 @@ TEST(frozen_space, what_was_closed_is_opened_again_where_it_may_be) {
 
 TEST(frozen_space_death, only_what_was_opened_again_can_be_written) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
+    static constexpr auto may = [](const void*) { return true; };
     EXPECT_EXIT(
         {
             signal(SIGSEGV, SIG_DFL);
             frozen_space space(small_space);
-            arena first(space), second(space);
+            arena first(space);
+            arena second(space);
             std::byte* object = first.allocate(16);
             std::byte* other = second.allocate(16);
             first.close();
             second.close();
-            if (!space.reopen(object, [](const void*) { return true; })) _exit(1);
+            if (!space.reopen(object, may)) _exit(1);
             object[3] = std::byte{1};
             other[3] = std::byte{1};
             _exit(2);
