@@ -54,8 +54,8 @@ namespace {
 template <class Value>
 Value take_from(const char*& at) {
     Value value;
-    std::memcpy(&value, at, sizeof value);
-    at += sizeof value;
+    std::memcpy(&value, at, sizeof(Value));
+    at += sizeof(Value);
     return value;
 }
 

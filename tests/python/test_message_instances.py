@@ -210,7 +210,7 @@ def test_one_object_that_has_a_say_in_it():
 class Above(Slotted):
     """Slots of its own and of what it is derived from, one with a private name."""
 
-    __slots__ = ("__weakref__", "__hidden", "more")
+    __slots__ = ("__hidden", "__weakref__", "more")
 
     def __init__(self, left: Any, right: Any, hidden: Any) -> None:
         super().__init__(left, right)
@@ -277,11 +277,11 @@ def test_slots_of_classes_that_have_a_say_in_it():
             assert Slotted.left.__get__(copied) == Slotted.left.__get__(expected)
 
 
-Plain = namedtuple("Plain", "a b c", defaults=[3])  # noqa: PYI024
-Empty = namedtuple("Empty", "")  # noqa: PYI024
+Plain = namedtuple("Plain", "a b c", defaults=[3])
+Empty = namedtuple("Empty", "")
 
 
-class Area(namedtuple("Area", "width height")):  # noqa: PYI024
+class Area(namedtuple("Area", "width height")):
     __slots__ = ()
 
     @property
@@ -289,7 +289,7 @@ class Area(namedtuple("Area", "width height")):  # noqa: PYI024
         return self.width * self.height
 
 
-class Checked(namedtuple("Checked", "x")):  # noqa: PYI024
+class Checked(namedtuple("Checked", "x")):
     __slots__ = ()
     made = 0
 
@@ -298,18 +298,18 @@ class Checked(namedtuple("Checked", "x")):  # noqa: PYI024
         return super().__new__(cls, x)
 
 
-class WithDict(namedtuple("WithDict", "x")):  # noqa: PYI024
+class WithDict(namedtuple("WithDict", "x")):
     pass
 
 
-class Told(namedtuple("Told", "x")):  # noqa: PYI024
+class Told(namedtuple("Told", "x")):
     __slots__ = ()
 
     def __getnewargs__(self) -> Any:
         return (self.x + 1,)
 
 
-class ToldAll(namedtuple("ToldAll", "x")):  # noqa: PYI024
+class ToldAll(namedtuple("ToldAll", "x")):
     __slots__ = ()
 
     def __reduce__(self) -> Any:
@@ -490,7 +490,7 @@ def test_a_class_of_a_module_that_was_imported_later():
 
 
 def test_named_tuples_of_functions_go_by_value(worker):
-    Local = namedtuple("Local", "x y")  # noqa: PYI024
+    Local = namedtuple("Local", "x y")
 
     def use(ones: Any) -> Any:
         return type(ones[0]) is Local, ones[0].y, ones
