@@ -1,15 +1,12 @@
 """python neighbours_allcores_main.py PORT WORKERS: the search, on points that are frozen once."""
 
 import sys
-import threading
 
 import neighbours_service
 
 import allcores
 
 if __name__ == "__main__":
-    # Main reads them while the workers import.
-    threading.Thread(target=neighbours_service.points, daemon=True).start()
     allcores.serve(
         neighbours_service.Service(),
         host="127.0.0.1",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import sys
+import threading
 
 import allcores
 from allcores import http
@@ -33,6 +34,8 @@ class Service:
         return ()
 
     def __setstate__(self, state: tuple[()]) -> None:
+        # Of the workers that load, one reads the points meanwhile.
+        threading.Thread(target=points, daemon=True).start()
         import neighbours_work
 
         self.work = neighbours_work

@@ -25,10 +25,10 @@ class Loaded:
 
     __slots__ = ("collector", "kind", "target")
 
-    def __init__(self, kind: str, target: Any) -> None:
+    def __init__(self, kind: str, target: Any, collector: Collector) -> None:
         self.kind = kind
         self.target = target
-        self.collector = Collector()
+        self.collector = collector
 
 
 class NoLongerWanted(Exception):
@@ -83,6 +83,8 @@ def load(data: bytes) -> Loaded:
     application LifespanFailed. A server that stops meanwhile waits for the step that is under way,
     an import, a factory's call, a lifespan's start, and then this raises NoLongerWanted.
     """
+    collector = Collector()
+    collector.load()
     handler, options = marshal.loads(data)
     if options.get("log_level", "info") != "info":
         from logging import getLogger
@@ -117,9 +119,8 @@ def load(data: bytes) -> Loaded:
         from allcores._wsgi import Worker as WsgiWorker
 
         found = WsgiWorker(found, options)
-    loaded = Loaded(kind, found)
-    loaded.collector.start()
-    return loaded
+    collector.start()
+    return Loaded(kind, found, collector)
 
 
 def _go_on() -> None:

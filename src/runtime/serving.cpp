@@ -257,15 +257,16 @@ bool serving::loaded(unsigned index) {
     return serves;
 }
 
-// Of the first workers, whose code nobody has run before: the server's error. Not once it stops:
+// Of the first workers, whose code nobody has run before: the server's error. None once it stops:
 // then loading ends early.
 void serving::failed(unsigned index, std::unique_ptr<data::remote_error> error) {
     const std::lock_guard lock(mutex_);
     place& own = places_[index];
-    if (own.is_first) {
-        if (!error_ && !stops_) error_ = std::move(error);
-    } else {
+    if (stops_) error.reset();
+    if (!own.is_first) {
         own.error = std::move(error);
+    } else if (!error_) {
+        error_ = std::move(error);
     }
     if (own.at == phase::loading) own.at = phase::failed;
     begin_next();

@@ -89,6 +89,7 @@ void serving::end_one(std::shared_ptr<interpreter::interpreter> home, millisecon
 
 void serving::look_at_restart() {
     std::unique_lock lock(mutex_);
+    if (stops_) return;
     const unsigned unsettled = count(phase::retiring) + count(phase::returned) +
                                count(phase::failed) + count(phase::loading) + count(phase::waiting);
     if (wants_restart_ && !is_restarting_ && unsettled == 0) {

@@ -1,6 +1,7 @@
 """When a server's worker collects garbage."""
 
 import pytest
+from programs import run_alone
 
 from allcores import _collector
 
@@ -87,3 +88,30 @@ def test_a_large_heap_is_collected_for_a_small_part_of_the_time(heap: Heap) -> N
         collector.idle(True)
     spent = heap.collections.count(2) * heap.full_seconds
     assert 0.01 < spent / (heap.clock - begin) < 0.03
+
+
+def test_little_is_collected_while_loading():
+    run_alone("""
+    import gc
+    from allcores._collector import Collector
+    usual = gc.get_threshold()
+    collector = Collector()
+    collector.load()
+    before = gc.get_stats()
+    kept = [[] for _ in range(200_000)]
+    assert gc.get_stats() == before
+    collector.start()
+    assert gc.get_threshold() == usual and not gc.isenabled()
+    """)
+
+
+def test_an_applications_own_threshold_stays():
+    run_alone("""
+    import gc
+    from allcores._collector import Collector
+    collector = Collector()
+    collector.load()
+    gc.set_threshold(50_000, 20, 30)
+    collector.start()
+    assert gc.get_threshold()[:2] == (50_000, 20)
+    """)
