@@ -1,6 +1,7 @@
 #include "data/message_classes.h"
 // After CPython's internal headers:
 #include <cstring>
+#include <span>
 
 #include "data/message_types.h"
 
@@ -8,8 +9,7 @@ namespace allcores::data {
 namespace {
 
 // Methods that say how an object is pickled, or what its attributes are.
-constexpr name as_in_object[] = {name::reduce_ex, name::reduce, name::get_state,
-                                 name::get_attribute};
+constexpr name as_in_base[] = {name::reduce_ex, name::reduce, name::get_state, name::get_attribute};
 constexpr name nowhere[] = {name::set_state, name::get_new_arguments, name::get_new_arguments_ex};
 
 }  // namespace
@@ -24,6 +24,24 @@ bool has_registered_reduction(PyTypeObject* type) {
 }
 
 namespace {
+
+// Whether nothing says that objects of a class are pickled in another way than those of `base`, but
+// for what is not looked for: it has none of these attributes. Runs no Python code.
+bool is_pickled_as(PyTypeObject* base, PyTypeObject* type, std::span<const name> attributes) {
+    // (A class is a key in copyreg's table.)
+    if (Py_TYPE(type)->tp_hash != PyType_Type.tp_hash ||
+        Py_TYPE(type)->tp_richcompare != PyType_Type.tp_richcompare) {
+        return false;
+    }
+    for (const name each : as_in_base) {
+        PyObject* text = name_of(each);
+        if (_PyType_Lookup(type, text) != _PyType_Lookup(base, text)) return false;
+    }
+    for (const name each : attributes) {
+        if (_PyType_Lookup(type, name_of(each)) != nullptr) return false;
+    }
+    return !has_registered_reduction(type);
+}
 
 // Finds the slots of a class and of those that it is derived from, in the order in which they lie
 // in an object; false where there is more in an object, or a name that means something else.
@@ -58,19 +76,7 @@ bool is_plain_class(PyTypeObject* type, std::vector<slot_place>& slots) {
         type->tp_itemsize != 0) {
         return false;
     }
-    // (A class is a key below.)
-    if (Py_TYPE(type)->tp_hash != PyType_Type.tp_hash ||
-        Py_TYPE(type)->tp_richcompare != PyType_Type.tp_richcompare) {
-        return false;
-    }
-    for (const name each : as_in_object) {
-        PyObject* text = name_of(each);
-        if (_PyType_Lookup(type, text) != _PyType_Lookup(&PyBaseObject_Type, text)) return false;
-    }
-    for (const name each : nowhere) {
-        if (_PyType_Lookup(type, name_of(each)) != nullptr) return false;
-    }
-    if (has_registered_reduction(type)) return false;
+    if (!is_pickled_as(&PyBaseObject_Type, type, nowhere)) return false;
     if (!PyType_HasFeature(type, Py_TPFLAGS_INLINE_VALUES)) {
         // (Pickle asks an object for what it has by their names.)
         return _PyType_Lookup(type, name_of(name::get_attr)) == nullptr && find_slots(type, slots);
@@ -120,17 +126,8 @@ std::int64_t fields_of_named_tuple(PyTypeObject* type) {
         type->tp_basicsize != PyTuple_Type.tp_basicsize) {
         return none;
     }
-    if (Py_TYPE(type)->tp_hash != PyType_Type.tp_hash ||
-        Py_TYPE(type)->tp_richcompare != PyType_Type.tp_richcompare) {
-        return none;
-    }
-    for (const name each : as_in_object) {
-        PyObject* text = name_of(each);
-        if (_PyType_Lookup(type, text) != _PyType_Lookup(&PyTuple_Type, text)) return none;
-    }
-    for (const name each : {name::set_state, name::get_new_arguments_ex, name::get_attr}) {
-        if (_PyType_Lookup(type, name_of(each)) != nullptr) return none;
-    }
+    constexpr name not_here[] = {name::set_state, name::get_new_arguments_ex, name::get_attr};
+    if (!is_pickled_as(&PyTuple_Type, type, not_here)) return none;
     const PyFunctionObject* arguments =
         as_function(_PyType_Lookup(type, name_of(name::get_new_arguments)));
     PyObject* creator = _PyType_Lookup(type, name_of(name::create));
@@ -138,10 +135,8 @@ std::int64_t fields_of_named_tuple(PyTypeObject* type) {
         return none;
     ref unwrapped = checked(PyObject_GetAttr(creator, name_of(name::function)));
     const PyFunctionObject* made = as_function(unwrapped.get());
-    if (made == nullptr || !is_of_collections(arguments) || !is_made_by_namedtuple(made) ||
-        has_registered_reduction(type)) {
+    if (made == nullptr || !is_of_collections(arguments) || !is_made_by_namedtuple(made))
         return none;
-    }
     return reinterpret_cast<const PyCodeObject*>(made->func_code)->co_argcount - 1;
 }
 

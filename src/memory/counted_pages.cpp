@@ -17,7 +17,7 @@ struct sigaction earlier;
 std::mutex installing;
 
 // While the handler before runs: faulthandler's puts back what was there when it came, which may be
-// ours, and raises the signal again.
+// ours, and raises the signal again, which then is not for it.
 std::atomic<bool> passes_on{false};
 
 // Counts that were taken and given back at once by several threads without a lock may differ from
@@ -43,20 +43,23 @@ bool may_write(const siginfo_t& fault) {
 
 void on_fault(int number, siginfo_t* fault, void* context) {
     if (may_write(*fault)) return;  // and the instruction is done again
-    const bool has_been_here = passes_on.exchange(true);
-    if (!has_been_here && (earlier.sa_flags & SA_SIGINFO) != 0 && earlier.sa_sigaction != nullptr) {
-        earlier.sa_sigaction(number, fault, context);
-        return;
-    }
-    if (!has_been_here && earlier.sa_handler != SIG_DFL && earlier.sa_handler != SIG_IGN) {
-        earlier.sa_handler(number);
+    const bool is_sent = fault->si_code <= 0;
+    const bool has_handler = earlier.sa_handler != SIG_DFL && earlier.sa_handler != SIG_IGN;
+    if (has_handler && !(is_sent && passes_on.load())) {
+        passes_on.store(true);
+        if ((earlier.sa_flags & SA_SIGINFO) != 0) {
+            earlier.sa_sigaction(number, fault, context);
+        } else {
+            earlier.sa_handler(number);
+        }
+        passes_on.store(false);  // it may have mended what was wrong, and will be asked again
         return;
     }
     // What ends the process: the instruction that is done again, or whoever sent the signal.
     struct sigaction usual{};
     usual.sa_handler = SIG_DFL;
     sigaction(number, &usual, nullptr);
-    if (fault->si_code <= 0) raise(number);
+    if (is_sent) raise(number);
 }
 
 }  // namespace
