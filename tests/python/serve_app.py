@@ -199,7 +199,8 @@ def garbage(request: http.Request) -> dict[str, Any]:
     for _ in range(200):
         cycle: list[Any] = []
         cycle.append(cycle)
-    return {"young": gc.get_count()[0], "enabled": gc.isenabled()}
+    frozen = gc.get_freeze_count()
+    return {"young": gc.get_count()[0], "enabled": gc.isenabled(), "frozen": frozen}
 
 
 @router.get("/stats")

@@ -1,5 +1,7 @@
 """When a server's worker collects garbage."""
 
+from collections.abc import Callable
+
 import pytest
 from programs import run_alone
 
@@ -14,6 +16,7 @@ class Heap:
         self.clock = 100.0
         self.full_seconds = 0.0
         self.collections: list[int] = []
+        self.frozen_after: list[int] = []
 
     def get_count(self) -> tuple[int, int, int]:
         return (self.young, 0, 0)
@@ -25,6 +28,15 @@ class Heap:
             self.clock += self.full_seconds
         return 0
 
+    def freeze(self) -> None:
+        self.frozen_after.append(len(self.collections))
+
+    def unfreeze(self) -> None:
+        raise AssertionError("only at the end of an interpreter")
+
+    def register(self, function: Callable[[], None]) -> None:
+        assert function == self.unfreeze
+
     def monotonic(self) -> float:
         return self.clock
 
@@ -34,11 +46,43 @@ def heap(monkeypatch: pytest.MonkeyPatch) -> Heap:
     heap = Heap()
     monkeypatch.setattr(_collector, "gc", heap)
     monkeypatch.setattr(_collector, "time", heap)
+    monkeypatch.setattr(_collector, "atexit", heap)
     return heap
 
 
-def test_nothing_to_collect(heap: Heap) -> None:
+def serving(heap: Heap) -> _collector.Collector:
+    """One that has frozen what was loaded."""
     collector = _collector.Collector()
+    heap.young = collector.young_when_idle + 1
+    collector.idle(True)
+    heap.collections.clear()
+    return collector
+
+
+def test_what_was_loaded_is_collected_once_and_frozen(heap: Heap) -> None:
+    collector = _collector.Collector()
+    heap.young = 1_000_000
+    collector.idle(False)  # that would take long
+    assert heap.collections == heap.frozen_after == []
+    collector.idle(True)
+    assert heap.collections == [2]
+    assert heap.frozen_after == [1]
+    heap.young = collector.young_when_idle + 1
+    collector.idle(True)
+    assert heap.collections == [2, 0]
+    assert heap.frozen_after == [1]
+
+
+def test_what_was_loaded_is_frozen_when_never_idle(heap: Heap) -> None:
+    collector = _collector.Collector()
+    heap.young = collector.young_when_busy + 1
+    collector.busy(True)
+    assert heap.collections == [2]
+    assert heap.frozen_after == [1]
+
+
+def test_nothing_to_collect(heap: Heap) -> None:
+    collector = serving(heap)
     heap.young = collector.young_when_idle
     collector.idle(True)
     heap.young = collector.young_when_busy
@@ -47,7 +91,7 @@ def test_nothing_to_collect(heap: Heap) -> None:
 
 
 def test_young_garbage_goes_when_idle_and_much_of_it_when_busy(heap: Heap) -> None:
-    collector = _collector.Collector()
+    collector = serving(heap)
     heap.young = collector.young_when_idle + 1
     collector.busy(True)
     assert heap.collections == []
@@ -59,7 +103,7 @@ def test_young_garbage_goes_when_idle_and_much_of_it_when_busy(heap: Heap) -> No
 
 
 def test_everything_is_collected_now_and_then(heap: Heap) -> None:
-    collector = _collector.Collector()
+    collector = serving(heap)
     for _ in range(collector.full_when_idle * 2 + 2):
         heap.young = collector.young_when_idle + 1
         collector.idle(True)
@@ -68,7 +112,7 @@ def test_everything_is_collected_now_and_then(heap: Heap) -> None:
 
 
 def test_only_one_worker_at_a_time_collects_everything(heap: Heap) -> None:
-    collector = _collector.Collector()
+    collector = serving(heap)
     for _ in range(collector.full_when_idle * 2):
         heap.young = collector.young_when_idle + 1
         collector.idle(False)
@@ -79,7 +123,7 @@ def test_only_one_worker_at_a_time_collects_everything(heap: Heap) -> None:
 
 
 def test_a_large_heap_is_collected_for_a_small_part_of_the_time(heap: Heap) -> None:
-    collector = _collector.Collector()
+    collector = serving(heap)
     heap.full_seconds = 0.2
     begin = heap.clock
     for _ in range(20_000):

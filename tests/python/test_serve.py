@@ -265,13 +265,16 @@ def test_statistics(server: ServerProcess) -> None:
 def test_garbage_is_collected_between_requests(server: ServerProcess) -> None:
     connection = server.connect()
     young = []
+    frozen = 0
     for _ in range(2000):
         connection.request("GET", "/garbage")
         got = json.loads(connection.getresponse().read())
         assert not got["enabled"]
         young.append(got["young"])
+        frozen = max(frozen, got["frozen"])
     connection.close()
     assert max(young) < 200_000
+    assert frozen > 1000  # what was loaded, after the first requests
 
 
 @pytest.fixture
