@@ -54,12 +54,15 @@ class alignas(64) parker final : public alarm {
 
     // On the thread whose own it is, detached: until it is rung, which may have happened already.
     // Looks for some microseconds before it sleeps, if that has been worth it lately: where there
-    // are more threads than cores it is not. May say woken for an earlier wait's ring: look
-    // whether what is waited for has happened, and park again.
+    // are more threads than cores it is not. Two that answer each other may both sleep each time,
+    // though nothing else runs: then it is the wake-up that each waits for. So after many brief
+    // sleeps it looks for as long as that takes, and both stay awake from then on. May say woken
+    // for an earlier wait's ring: look whether what is waited for has happened, and park again.
     outcome park(time_point until) noexcept;
 
  private:
     static constexpr std::chrono::microseconds looking{2};
+    static constexpr unsigned many_brief_sleeps = 64;
 
     // Whether it is worth it to look: not after so many times in a row in vain, but for one time
     // of some.
@@ -84,11 +87,12 @@ class alignas(64) parker final : public alarm {
     // ring()'s exchange (release) pairs with park()'s reads (acquire).
     sync::atomic<std::uint32_t> state_{quiet};
 
-    bool spin() noexcept;
+    bool spin(std::chrono::microseconds longest) noexcept;
 
     // The own thread's.
-    habit soon_;   // look()
-    habit later_;  // in park()
+    habit soon_;                 // look()
+    habit later_;                // in park()
+    unsigned brief_sleeps_ = 0;  // in a row: not longer than wake-ups take
 };
 
 }  // namespace allcores::concurrency
