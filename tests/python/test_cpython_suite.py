@@ -46,7 +46,7 @@ for name, text in there:
 
 @pytest.mark.skipif(
     importlib.util.find_spec("test") is None or importlib.util.find_spec("test.test_dict") is None,
-    reason="CPython's tests are not installed (libpython3.14-testsuite)",
+    reason="CPython's tests are not installed (for 3.14: libpython3.14-testsuite)",
 )
 @pytest.mark.parametrize("module", MODULES)
 def test_what_passes_in_main_passes_in_a_worker(module: str) -> None:

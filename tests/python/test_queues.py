@@ -43,7 +43,7 @@ sys.exit(not result.wasSuccessful() or result.testsRun < 60)
 
 @pytest.mark.skipif(
     importlib.util.find_spec("test") is None or importlib.util.find_spec("test.test_queue") is None,
-    reason="CPython's tests are not installed (libpython3.14-testsuite)",
+    reason="CPython's tests are not installed (for 3.14: libpython3.14-testsuite)",
 )
 def test_cpythons_own():
     done = run_program(PROGRAM, timeout=300)
