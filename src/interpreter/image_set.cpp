@@ -278,9 +278,16 @@ image_set::opened image_set::open(const std::string& path, const inherited_paths
         }
         // 3. Else it is linked now, with those that led back to it.
         const candidates group(making_.begin() + static_cast<std::ptrdiff_t>(depth), making_.end());
-        link_group(
-            group, unique_names_, [&](const bound_symbol& symbol) { return replacement(symbol); },
-            *life_);
+        try {
+            link_group(
+                group, unique_names_,
+                [&](const bound_symbol& symbol) { return replacement(symbol); }, *life_);
+        } catch (const image_error&) {
+            // It may need what only others define that its user needs too (PyTorch's CUDA
+            // libraries do): the linker finds that when it links them for the user.
+            if (user == nullptr || mine->made.handle != nullptr) throw;
+            return {mine->made, mine.get()};
+        }
         making_.erase(making_.begin() + static_cast<std::ptrdiff_t>(depth), making_.end());
         for (const auto& each : group) {
             if (!each->made.soname.empty())

@@ -2,6 +2,7 @@
 
 import _tracemalloc
 import pathlib
+import re
 import sys
 import textwrap
 
@@ -134,6 +135,35 @@ def test_what_a_shared_library_needs(tmp_path: pathlib.Path) -> None:
         return interpreter.call("(user.user_count(), user.shared_count(), user.inner_count())")
 
     assert sorted(at_once(2, work)) == [(1, 1, 1), (1, 2, 2)]
+
+
+def test_what_only_the_user_of_a_library_needs(tmp_path: pathlib.Path) -> None:
+    """PyTorch's CUDA libraries call one that they don't name, which their user does."""
+    (tmp_path / "__init__.py").touch()
+    needs = ["-Wl,--no-as-needed,-rpath,$ORIGIN", f"-L{tmp_path}"]
+    for name, *options in (
+        ("defines", "-Wl,-z,defs"),
+        ("leans", "-DCALLS=defines_count"),
+        ("user", "-DCALLS=leans_count", *needs, "-lleans-1234", "-ldefines-1234"),
+        ("top", "-DCALLS=user_count", *needs, "-luser-1234", "-lleans-1234"),
+    ):
+        options = [f"-DNAME={name}_count", f"-Wl,-soname,lib{name}-1234.so", *options]
+        compile_extension("library.c", tmp_path / f"lib{name}-1234.so", *options)
+
+    def work(interpreter: allcores.Interpreter) -> object:
+        interpreter.call("import ctypes")
+        path = str(tmp_path / "libleans-1234.so")
+        with pytest.raises(OSError, match=re.escape(f"{path}: undefined symbol: defines_count")):
+            interpreter.call(f"ctypes.CDLL({path!r})")
+        interpreter.call(f"top = ctypes.CDLL({str(tmp_path / 'libtop-1234.so')!r})")
+        interpreter.call(f"defines = ctypes.CDLL({str(tmp_path / 'libdefines-1234.so')!r})")
+        assert interpreter.call("defines.defines_count()") == 1
+        assert interpreter.call("top.top_count()") == 2111
+        interpreter.call(f"leans = ctypes.CDLL({path!r})")
+        return interpreter.call("leans.leans_count()")
+
+    for _ in range(2):
+        assert at_once(3, work) == [32] * 3
 
 
 @pytest.fixture(scope="module")
