@@ -14,6 +14,7 @@
 #include "http/pending_output.h"
 #include "http/request.h"
 #include "net/descriptor.h"
+#include "net/output_limit.h"
 
 namespace allcores::http {
 
@@ -46,12 +47,13 @@ struct connection {
     std::uint64_t body_since = 0;
     std::uint64_t body_bytes = 0;
 
-    std::uint64_t discarded = 0;  // bytes read and thrown away while lingering
-    bool watches_output = false;  // the reactor reports room for output
-    bool closing = false;         // nothing more is read as a request; close when all is sent
-    bool lingers = false;         // and before that read on until the client has seen the reply
-    bool is_lingering = false;    // that is what it does now
-    bool is_new = true;           // no request has come yet
+    std::uint32_t output_limit = net::most_in_kernel;  // what the kernel takes of its output
+    std::uint64_t discarded = 0;                       // bytes read and thrown away while lingering
+    bool watches_output = false;                       // the reactor reports room for output
+    bool closing = false;       // nothing more is read as a request; close when all is sent
+    bool lingers = false;       // and before that read on until the client has seen the reply
+    bool is_lingering = false;  // that is what it does now
+    bool is_new = true;         // no request has come yet
 };
 
 }  // namespace allcores::http

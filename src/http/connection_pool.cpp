@@ -67,6 +67,7 @@ bool connection_pool::give_back(http::connection& connection) {
     connection.watches_output = connection.closing = false;
     connection.lingers = connection.is_lingering = false;
     connection.is_new = true;
+    connection.output_limit = net::most_in_kernel;
     set_deadline(connection, 0);
     std::lock_guard lock(mutex_);
     connection.owner.retire();

@@ -22,16 +22,22 @@ constexpr std::size_t most_vectors = 16;
 
 void pending_output::add_copy(std::string_view bytes) {
     if (bytes.empty()) return;
-    auto copy = std::make_unique_for_overwrite<char[]>(bytes.size());
+    auto copy = std::make_shared_for_overwrite<char[]>(bytes.size());
     std::memcpy(copy.get(), bytes.data(), bytes.size());
-    pieces_.push_back({.bytes = copy.get(), .length = bytes.size()});
-    unsent_ += bytes.size();
-    copies_.push_back(std::move(copy));
+    add_shared(std::move(copy), 0, bytes.size());
+}
+
+void pending_output::add_shared(std::shared_ptr<const char[]> copy, std::size_t offset,
+                                std::size_t size) {
+    if (size == 0) return;
+    const char* const bytes = copy.get() + offset;
+    pieces_.push_back({.bytes = bytes, .length = size, .copy = std::move(copy)});
+    unsent_ += size;
 }
 
 void pending_output::add_permanent(std::string_view bytes) {
     if (bytes.empty()) return;
-    pieces_.push_back({.bytes = bytes.data(), .length = bytes.size()});
+    pieces_.push_back({.bytes = bytes.data(), .length = bytes.size(), .copy = {}});
     unsent_ += bytes.size();
 }
 
@@ -43,7 +49,7 @@ void pending_output::add_file(file_plan&& plan) {
         } else {
             const auto& range = std::get<byte_range>(segment);
             if (!range.length) continue;
-            pieces_.push_back({.offset = range.offset, .length = range.length});
+            pieces_.push_back({.offset = range.offset, .length = range.length, .copy = {}});
             unsent_ += range.length;
         }
     }

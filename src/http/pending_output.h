@@ -9,7 +9,6 @@
 #include <memory>
 #include <optional>
 #include <string_view>
-#include <vector>
 
 #include "http/file_plan.h"
 
@@ -29,6 +28,8 @@ class pending_output {
 
     void add_copy(std::string_view bytes);
     void add_permanent(std::string_view bytes);
+    // A part of a copy that others may have too.
+    void add_shared(std::shared_ptr<const char[]> copy, std::size_t offset, std::size_t size);
     // The plan's body. At most once at a time.
     void add_file(file_plan&& plan);
 
@@ -42,6 +43,7 @@ class pending_output {
         const char* bytes = nullptr;  // null: from the file
         std::uint64_t offset = 0;     // in the file
         std::uint64_t length = 0;
+        std::shared_ptr<const char[]> copy;  // what `bytes` points into, if that is a copy
     };
 
     std::int64_t send_memory(int socket);
@@ -49,9 +51,8 @@ class pending_output {
     void advance(std::uint64_t bytes);
 
     std::deque<piece> pieces_;
-    std::uint64_t unsent_ = 0;                     // the pieces' lengths
-    std::vector<std::unique_ptr<char[]>> copies_;  // what pieces_ point into
-    std::optional<file_plan> plan_;                // the same
+    std::uint64_t unsent_ = 0;       // the pieces' lengths
+    std::optional<file_plan> plan_;  // what pieces_ without `bytes`, or its own text, are of
 };
 
 }  // namespace allcores::http

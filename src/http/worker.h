@@ -134,7 +134,9 @@ class worker final : request_parser::sink, port {
     void write_error(connection& connection, int status);
     void send_collected(connection& connection);
     enum class [[nodiscard]] sent { all, blocked, failed };
+    void suit_window(connection& connection);
     sent send_now(connection& connection, std::string_view& head, std::string_view& body);
+    void add_rest(pending_output& output, std::string_view whole, std::string_view rest);
     void send_with_body(connection& connection, std::string_view body, bool permanent);
     void send_file(connection& connection, file_plan&& plan);
     void continue_output(connection& connection);
@@ -146,6 +148,8 @@ class worker final : request_parser::sink, port {
     static constexpr std::uint64_t ns_a_ms = 1'000'000;
     // Bodies from here on are sent from where they lie.
     static constexpr std::size_t worth_not_copying = 16 * 1024;
+    // A rest of that size is looked at for being the same as one that others wait for.
+    static constexpr std::size_t worth_sharing = 64 * 1024;
     static constexpr std::size_t read_size = 64 * 1024;  // of the worker's own buffer
 
     server::shared& shared_;
@@ -163,7 +167,9 @@ class worker final : request_parser::sink, port {
     std::uint64_t batch_ = 0;  // requests of this batch
     bool progress_ = false;    // this step brought what the connection waited for, or a part
     bool parsing_ = false;     // bytes are being looked at: neither parser_ nor input_ is free
-    std::uint64_t body_length_ = 0;      // of the last response
+    std::uint64_t body_length_ = 0;          // of the last response
+    std::weak_ptr<const char[]> last_copy_;  // of a body that slow clients have not taken yet
+    std::size_t last_copy_size_ = 0;
     std::vector<connection*> to_serve_;  // owned; found while looking at deadlines
 
     // Of the request that is before the application, or goes without it.

@@ -397,6 +397,7 @@ exchange::output exchange::write_file(file_plan&& plan) {
     own.output->add_copy(out_.view());
     out_.clear();
     own.output->add_file(std::move(plan));
+    if (own.output->unsent() >= worker::worth_not_copying) home_.suit_window(own);
     if (chunked_ && size) own.output->add_permanent("\r\n");
     return told(home_.send_pending(*this));
 }
@@ -420,6 +421,7 @@ exchange::output worker::frame(exchange& exchange, std::string_view body) {
 // What is made and not sent, and behind it `body`. Copied is what the socket has no room for.
 exchange::output worker::send_out(exchange& exchange, std::string_view body) {
     connection& connection = exchange.connection_;
+    const std::string_view whole = body;
     std::string_view head = exchange.out_.view();
     if (!connection.output && body.size() < worth_not_copying && !body.empty()) {
         exchange.out_.append(body);
@@ -437,7 +439,7 @@ exchange::output worker::send_out(exchange& exchange, std::string_view body) {
     }
     if (connection.output) {
         connection.output->add_copy(head);
-        connection.output->add_copy(body);
+        add_rest(*connection.output, whole, body);
         exchange.out_.clear();
         return send_pending(exchange);
     }

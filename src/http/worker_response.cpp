@@ -4,6 +4,8 @@
 #include <sys/uio.h>
 
 #include <cerrno>
+#include <cstring>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -134,9 +136,18 @@ void worker::send_collected(connection& connection) {
     if (!collected_.empty()) send_with_body(connection, {}, true);
 }
 
+// Before much is sent: a client with a small window gets no more into the kernel than it needs.
+void worker::suit_window(connection& connection) {
+    const std::uint32_t limit = net::output_limit(net::window_of(connection.socket.get()));
+    if (limit == connection.output_limit) return;
+    connection.output_limit = limit;
+    net::limit_output(connection.socket.get(), limit);
+}
+
 // As much of both as the socket takes, which is left away from them.
 worker::sent worker::send_now(connection& connection, std::string_view& head,
                               std::string_view& body) {
+    if (head.size() + body.size() >= worth_not_copying) suit_window(connection);
     while (head.size() + body.size() > 0) {
         iovec vectors[2] = {{const_cast<char*>(head.data()), head.size()},
                             {const_cast<char*>(body.data()), body.size()}};
@@ -160,10 +171,29 @@ worker::sent worker::send_now(connection& connection, std::string_view& head,
     return sent::all;
 }
 
+// For a client that does not take the rest of this body now. Clients that read slowly on purpose
+// ask for the same large answer again and again, and a fresh copy for each would cost many times
+// what looking whether it is the same does, most of it in the kernel, and all its memory.
+void worker::add_rest(pending_output& output, std::string_view whole, std::string_view rest) {
+    if (rest.size() < worth_sharing) return output.add_copy(rest);
+    std::shared_ptr<const char[]> copy = last_copy_.lock();
+    if (!copy || last_copy_size_ != whole.size() ||
+        std::memcmp(copy.get(), whole.data(), whole.size()) != 0) {
+        // (In one allocation with what counts its users, it would stay as long as last_copy_.)
+        std::shared_ptr<char[]> fresh(new char[whole.size()]);
+        std::memcpy(fresh.get(), whole.data(), whole.size());
+        copy = std::move(fresh);
+        last_copy_ = copy;
+        last_copy_size_ = whole.size();
+    }
+    output.add_shared(std::move(copy), whole.size() - rest.size(), rest.size());
+}
+
 // What is collected, and behind it a body that is not. Copied is only what the socket has no room
 // for.
 void worker::send_with_body(connection& connection, std::string_view body, bool permanent) {
     std::string_view head = collected_.view();
+    const std::string_view whole = body;
     if (!broken_ && !connection.output) {
         const sent how = send_now(connection, head, body);
         broken_ = how == sent::failed;
@@ -173,7 +203,7 @@ void worker::send_with_body(connection& connection, std::string_view body, bool 
             if (permanent) {
                 connection.output->add_permanent(body);
             } else {
-                connection.output->add_copy(body);
+                add_rest(*connection.output, whole, body);
             }
             watch_output(connection, false);
         }
@@ -187,6 +217,7 @@ void worker::send_file(connection& connection, file_plan&& plan) {
     connection.output->add_copy(collected_.view());
     collected_.clear();
     connection.output->add_file(std::move(plan));
+    if (connection.output->unsent() >= worth_not_copying) suit_window(connection);
     continue_output(connection);
 }
 

@@ -11,13 +11,10 @@
 #include <system_error>
 #include <utility>
 
+#include "net/output_limit.h"
+
 namespace allcores::net {
 namespace {
-
-// What the kernel takes of a connection's output beyond what is on its way. By itself it takes up
-// to 4 MiB, and if the client says that it has room for a few bytes only, in pieces of that size:
-// that takes 2 ms a MiB, and so a crowd of clients that read slowly would keep every worker busy.
-constexpr int most_in_kernel = 128 * 1024;
 
 void set_option(int socket, int level, int name, int value = 1) {
     ::setsockopt(socket, level, name, &value, sizeof value);
@@ -26,7 +23,7 @@ void set_option(int socket, int level, int name, int value = 1) {
 // Accepted sockets inherit them on Linux, which saves calls for each.
 void set_tcp_options(int socket) {
     set_option(socket, IPPROTO_TCP, TCP_NODELAY);
-    set_option(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, most_in_kernel);
+    limit_output(socket, most_in_kernel);
 }
 
 address with_port(const address& original, std::uint16_t port) {

@@ -5,9 +5,12 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "http/file_plan.h"
+#include "http/pending_output.h"
 #include "server_fixture.h"
 
 namespace allcores::http::testing {
@@ -71,6 +74,77 @@ TEST(Output, LargeBodiesToASlowClient) {
     one.send(get("/permanent") + get("/view") + get("/permanent") + get("/view"));
     for (int i = 0; i < 4; ++i) EXPECT_EQ(one.read().body, body);
     EXPECT_EQ(one.get("/view").body, body);
+}
+
+// The kernel would cut all that it takes into pieces of half the client's window.
+TEST(Output, TheKernelGetsLittleForAClientWithASmallWindow) {
+    static const std::string body = pattern(1'000'000);
+    std::atomic<bool> sent{false};
+    struct tells_when_sent : handler_application {
+        explicit tells_when_sent(std::atomic<bool>& flag)
+            : handler_application([](const request&, response& response) { response.body(body); }),
+              is_sent(flag) {}
+        void release() override { is_sent = true; }
+        std::atomic<bool>& is_sent;
+    };
+    running_server server([&](unsigned) { return std::make_unique<tells_when_sent>(sent); }, {}, 1);
+    client one(*server, tiny);
+    one.send(get("/"));
+    ASSERT_TRUE(becomes_true([&] { return sent.load(); }));
+    EXPECT_GT(server.total().bytes_sent, 0u);
+    EXPECT_LT(server.total().bytes_sent, 60'000u);
+    EXPECT_EQ(one.read().body, body);
+    EXPECT_EQ(one.get("/").body, body);
+}
+
+// Clients that wait for the same large answer share one copy of it; what changed in between does
+// not reach those who had asked before.
+TEST(Output, OneCopyForManySlowClients) {
+    static std::string body;  // of the one worker
+    body = pattern(1'000'000);
+    running_server server(
+        [](const request& request, response& response) {
+            if (request.path == "/other") body[999'999] = '#';
+            response.body(body);
+        },
+        {}, 1);
+    const std::string before = body;
+    std::vector<std::unique_ptr<client>> all;
+    for (const char* path : {"/", "/", "/other", "/", "/"}) {
+        all.push_back(std::make_unique<client>(*server, tiny));
+        all.back()->send(get(path));
+        ASSERT_TRUE(becomes_true([&] { return server.total().requests >= all.size(); }));
+    }
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        std::string expected = before;
+        if (i >= 2) expected[999'999] = '#';
+        EXPECT_EQ(all[i]->read().body, expected);
+    }
+}
+
+TEST(PendingOutput, WhatIsSentIsLetGo) {
+    int both[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, both), 0);
+    const net::descriptor one(both[0]), other(both[1]);
+    pending_output output;
+    const std::shared_ptr<const char[]> first(new char[2]{'a', 'b'});
+    std::weak_ptr<const char[]> watched;
+    {
+        std::shared_ptr<const char[]> large(new char[10'000'000]{});
+        watched = large;
+        output.add_shared(first, 1, 1);
+        output.add_shared(std::move(large), 0, 10'000'000);
+    }
+    EXPECT_EQ(first.use_count(), 2);
+    std::uint64_t sent = 0;
+    EXPECT_EQ(output.send(one.get(), sent), pending_output::outcome::blocked);
+    EXPECT_GT(sent, 1u);
+    EXPECT_EQ(output.unsent(), 10'000'001 - sent);
+    EXPECT_EQ(first.use_count(), 1) << "the rest is not all sent, but this is";
+    EXPECT_FALSE(watched.expired());
+    std::string received(1, 0);
+    EXPECT_EQ(::recv(other.get(), received.data(), 1, 0), 1);
+    EXPECT_EQ(received, "b");
 }
 
 TEST(Output, NothingMoreIsReadWhileRepliesAreStuck) {
