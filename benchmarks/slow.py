@@ -3,38 +3,44 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
+import dataclasses
+import pathlib
 import resource
 import shutil
 import statistics
-import subprocess
 import sys
-import threading
+import tempfile
+import time
 
+import _attack
 import _load
 import _peers
 import _report as report
 import _running
 import _servers
 
-# Of slowhttptest, as its manual has them; {port} is the server's.
-ATTACKS = {
-    "slow headers": "-H -i 5 -x 24 -r 200 -u http://127.0.0.1:{port}/",
-    "slow body": "-B -i 5 -s 8192 -x 10 -r 200 -u http://127.0.0.1:{port}/form",
-    "slow read": "-X -w 512 -y 1024 -n 5 -z 32 -k 3 -r 200 -u http://127.0.0.1:{port}/large",
-    "range": "-R -a 10 -b 3000 -t HEAD -r 500 -u http://127.0.0.1:{port}/large",
-}
 MOST_RISE = 2.0
-# Connections held, p99 before and during, their ratio twice, CPU before and during, errors.
-Row = tuple[int, float, float | None, float | None, float | None, float, float, int]
+WITHOUT = "without"  # the slices in which slowhttptest attacks a port where nobody is
 
 
-def servers() -> list[_servers.Server]:
+@dataclasses.dataclass
+class Slice:
+    """The other clients' load of some seconds, and how far the attack came meanwhile."""
+
+    load: _load.Measurement
+    held: int
+    closed: int
+    full: int
+
+
+def servers(files: str) -> list[_servers.Server]:
     """Ours with as many workers as it has by itself, the peers with one for each core."""
 
     def ours(interface: str) -> _servers.Server:
-        program = f"import allcores; allcores.serve('slow_{interface}_app:app', port=PORT)"
+        program = (
+            f"import allcores; allcores.serve('slow_{interface}_app:app', port=PORT, "
+            f"static={{'/files': {files!r}}})"
+        )
         return _servers.Server(
             f"allcores {interface}",
             "ours",
@@ -46,69 +52,137 @@ def servers() -> list[_servers.Server]:
     return [ours("asgi"), ours("wsgi"), *_servers.application_peers("slow_")]
 
 
-def open_connections(pids: list[int]) -> int:
-    """How many sockets the processes have open."""
-    found = 0
-    for pid in pids:
-        folder = f"/proc/{pid}/fd"
-        with contextlib.suppress(OSError):
-            for each in os.listdir(folder):
-                with contextlib.suppress(OSError):
-                    found += os.readlink(f"{folder}/{each}").startswith("socket:")
+def slice_of(
+    running: _running.Running, kind: _attack.Kind, port: int, options: argparse.Namespace
+) -> Slice:
+    """One slice of load while slowhttptest attacks that port, from its first connection on."""
+    attack = _attack.Attack(kind, port, options.connections, options.attack_rate, options.seconds)
+    with attack:
+        load = _load.run(
+            running,
+            "open",
+            path="/",
+            body="Hello, World!",
+            rate=options.rate,
+            slow_share=0,
+            connections=32,
+            seconds=options.seconds,
+            real_time=1,
+        )
+    # The next slice begins when the server has noticed that they are gone.
+    deadline = time.monotonic() + 10
+    while len(_attack.queues(running.port)) > 0 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return Slice(load, attack.held, attack.closed, attack.full)
+
+
+def measure(
+    running: _running.Running, rounds: int, options: argparse.Namespace
+) -> dict[str, list[Slice]]:
+    """Rounds of: a slice for each attack, and slices without between them, fewer of the peers.
+
+    Those are with slowhttptest too, whose own share of the machine is so in both.
+    """
+    found: dict[str, list[Slice]] = {}
+    kinds = [each for each in _attack.KINDS if running.server.kind == "ours" or not each.of_files]
+    apart = 2 if running.server.kind == "ours" else len(kinds)
+    with _attack.Silence() as silence:
+        brief = argparse.Namespace(**{**vars(options), "seconds": 1.0})
+        slice_of(running, kinds[0], silence.port, brief)  # warms up
+        for turn in range(rounds):
+            for place, kind in enumerate(kinds):
+                report.progress(f"{running.server.name}: {kind.name}, {turn + 1} of {rounds}")
+                if place % apart == 0:
+                    bare = slice_of(running, kind, silence.port, options)
+                    found.setdefault(WITHOUT, []).append(bare)
+                attacked = slice_of(running, kind, running.port, options)
+                found.setdefault(kind.name, []).append(attacked)
     return found
 
 
-class Attack:
-    """slowhttptest while the block runs, from its first connection on; how many it held at most."""
-
-    def __init__(self, running: _running.Running, attack: str, arguments: argparse.Namespace):
-        self._pids = running.pids()
-        self._before = open_connections(self._pids)
-        self._command = ["slowhttptest", "-c", str(arguments.connections), "-l", "120", "-v", "0"]
-        self._command += ATTACKS[attack].format(port=running.port).split()
-        self.held = 0
-
-    def __enter__(self) -> Attack:
-        quiet = subprocess.DEVNULL
-        self._process = subprocess.Popen(self._command, stdin=quiet, stdout=quiet, stderr=quiet)
-        self._ends = threading.Event()
-        self._watch = threading.Thread(target=self._count)
-        self._watch.start()
-        return self
-
-    def _count(self) -> None:
-        while not self._ends.wait(0.5):
-            self.held = max(self.held, open_connections(self._pids) - self._before)
-
-    def __exit__(self, *_: object) -> None:
-        self._ends.set()
-        self._watch.join()
-        self._process.kill()
-        self._process.wait()
+def p99_ms(slices: list[Slice]) -> float:
+    return statistics.median(each.load.p99_us for each in slices) / 1000
 
 
-def measure(running: _running.Running, arguments: argparse.Namespace) -> _load.Measurement:
-    return _load.run(
-        running,
-        "open",
-        path="/",
-        body="Hello, World!",
-        rate=arguments.rate,
-        slow_share=0,
-        connections=32,
-        seconds=arguments.seconds,
-        real_time=1,
-    )
+def spread(slices: list[Slice]) -> str:
+    """The least and the largest p99 of the slices, in ms."""
+    all_of_them = [each.load.p99_us / 1000 for each in slices]
+    return f"{report.number(min(all_of_them), 2)} to {report.number(max(all_of_them), 2)}"
+
+
+def is_too_noisy(bare: list[Slice]) -> bool:
+    """Whether slices without an attack differ by what the goal allows: nothing can be said then."""
+    all_of_them = sorted(each.load.p99_us for each in bare)
+    quarter = len(all_of_them) // 4
+    return all_of_them[-1 - quarter] > MOST_RISE * all_of_them[quarter]
+
+
+def verdict(server: str, kind: _attack.Kind, found: dict[str, list[Slice]]) -> list[object]:
+    """A line of the table: server, attack, how far it came, latencies, their ratio, verdict."""
+    bare, attacked = found[WITHOUT], found[kind.name]
+    came = statistics.median(each.held if kind.holds else each.closed for each in attacked)
+    if kind.name == "slow read":
+        came = statistics.median(each.full for each in attacked)
+    errors = sum(each.load.errors for each in attacked)
+    asked = sum(each.load.generator["answered"] + each.load.errors for each in attacked)
+    cpu = [statistics.median(each.load.cpu_us for each in which) for which in (bare, attacked)]
+    before = [p99_ms(bare), spread(bare)]
+    if errors > asked / 100:  # the latency of those that were answered says nothing
+        return [server, kind.name, int(came), *before, None, "", None, "missed", *cpu, errors]
+    ratio = p99_ms(attacked) / p99_ms(bare)
+    met = "met" if ratio <= MOST_RISE else "missed"
+    if is_too_noisy(bare):
+        met = "unclear"
+    during = [p99_ms(attacked), spread(attacked)]
+    return [server, kind.name, int(came), *before, *during, ratio, met, *cpu, errors]
+
+
+def show(
+    result: dict[str, dict[str, list[Slice]]], kinds: dict[str, str], options: argparse.Namespace
+) -> None:
+    """The tables: all servers and attacks, then the goal."""
+    rows = [
+        verdict(server, kind, found)
+        for server, found in result.items()
+        for kind in _attack.KINDS
+        if kind.name in found
+    ]
+    report.table(
+        ["server", "attack", "connections", "p99 ms without", "of slices", "with", "of slices",
+         "with ÷ without", "", "CPU µs without", "with", "errors"],
+        rows,
+        f"the other clients, {options.rate:.0f} requests a second, while slowhttptest makes and "
+        f"keeps {options.connections} connections",
+    )  # fmt: skip
+    slices = [each for found in result.values() for many in found.values() for each in many]
+    if slices:
+        late = statistics.median(each.load.generator["late"]["p99"] for each in slices)
+        real_time = all(each.load.generator["real_time"] for each in slices)
+        print(
+            f"\nload generator: {'SCHED_FIFO' if real_time else 'ordinary priority'}, noticed due "
+            f"requests {late:.0f} µs late (p99, median of slices)"
+        )
+    if any(row[8] == "unclear" for row in rows):
+        print("unclear: the slices without an attack differ by more than 2 times among themselves")
+    goals: list[list[object]] = [
+        [f"{row[0]}: p99 of others, with {row[1]} ÷ without", row[7], MOST_RISE, row[8]]
+        for row in rows
+        if kinds[str(row[0])] == "ours"
+    ]
+    if goals:
+        report.table(["goal", "measured", "at most", ""], goals, "goals")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="./bench slow", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=5.0, help="of one slice of load")
-    parser.add_argument("--rate", type=float, default=500.0, help="requests a second of the others")
-    parser.add_argument("--connections", type=int, default=1200, help="of an attack")
+    parser.add_argument("--rounds", type=int, default=3, help="of ours (3)")
+    parser.add_argument("--peer-rounds", type=int, default=2, help="of each peer (2)")
+    parser.add_argument("--seconds", type=float, default=4.5, help="of one slice of load (4.5)")
+    parser.add_argument("--rate", type=float, default=1000.0, help="others' requests/s (1000)")
+    parser.add_argument("--connections", type=int, default=1200, help="of an attack (1200)")
+    parser.add_argument("--attack-rate", type=float, default=400.0, help="of them/s (400)")
     parser.add_argument("--only", action="append", default=[], help="servers whose name has this")
-    arguments = parser.parse_args()
+    options = parser.parse_args()
     if shutil.which("slowhttptest") is None:
         sys.exit("./bench slow needs slowhttptest (tools/packages.txt)")
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -118,76 +192,33 @@ def main() -> None:
     about = report.machine()
     about["packages"] = _peers.versions()
     print(report.machine_line(about))
-    chosen = [
-        each
-        for each in servers()
-        if not arguments.only or any(word in each.name for word in arguments.only)
-    ]
-    rows: list[list[object]] = []
-    result: dict[str, object] = {}
-    for server in chosen:
-        try:
-            with _running.Running(server, None) as running:
-                measure(running, arguments)  # warms up
-                for attack in ATTACKS:
-                    rows.append([server.name, attack, *one(running, attack, arguments)])
-                    result[f"{server.name}, {attack}"] = rows[-1][2:]
-        except (_running.ServerError, OSError) as error:
-            print(f"{server.name}: {error}", file=sys.stderr)
+    result: dict[str, dict[str, list[Slice]]] = {}
+    failed: dict[str, str] = {}
+    with tempfile.TemporaryDirectory(prefix="slow-files-") as files:
+        pathlib.Path(files, "page").write_bytes(b"x" * 65_536)
+        chosen = _servers.having(servers(files), options.only)
+        for server in chosen:
+            rounds = options.rounds if server.kind == "ours" else options.peer_rounds
+            try:
+                with _running.Running(server, None) as running:
+                    result[server.name] = measure(running, rounds, options)
+            except (_running.ServerError, OSError) as error:
+                failed[server.name] = str(error)
+                print(f"{server.name}: {error}", file=sys.stderr)
     report.progress("")
-    report.table(
-        ["server", "attack", "it held", "p99 ms before", "during", "÷ of medians", "÷ of the best",
-         "CPU µs before", "during", "errors"],
-        rows,
-        f"the other clients, {arguments.rate:.0f} requests a second, while slowhttptest makes and "
-        f"keeps {arguments.connections} connections",
-    )  # fmt: skip
-    ours = [row[5] for row in rows if str(row[0]).startswith("allcores")]
-    if ours:
-        worst = max(each if isinstance(each, float) else float("inf") for each in ours)
-        verdict = "met" if worst <= MOST_RISE else "missed"
-        report.table(
-            ["goal", "measured", "at most", ""],
-            [["p99 of others under attack ÷ p99 before, medians", worst, MOST_RISE, verdict]],
-            "goals",
-        )
-    report.save("slow", result, about)
-
-
-def one(running: _running.Running, attack: str, arguments: argparse.Namespace) -> Row:
-    """Rounds of: a slice without, one with the attack."""
-    before: list[_load.Measurement] = []
-    during: list[_load.Measurement] = []
-    held = []
-    for number in range(arguments.rounds):
-        report.progress(f"{running.server.name}: {attack}, {number + 1} of {arguments.rounds}")
-        before.append(measure(running, arguments))
-        with Attack(running, attack, arguments) as attacked:
-            during.append(measure(running, arguments))
-        held.append(attacked.held)
-    errors = sum(each.errors for each in during)
-    asked = arguments.rate * arguments.seconds * arguments.rounds
-    quiet, loud = ([each.p99_us / 1000 for each in slices] for slices in (before, during))
-    cpu = [statistics.median(each.cpu_us for each in slices) for slices in (before, during)]
-    if errors > asked / 100:  # those that were answered say nothing
-        return (
-            int(statistics.median(held)),
-            statistics.median(quiet),
-            None,
-            None,
-            None,
-            *cpu,
-            errors,
-        )
-    return (
-        int(statistics.median(held)),
-        statistics.median(quiet),
-        statistics.median(loud),
-        statistics.median(loud) / statistics.median(quiet),
-        min(loud) / min(quiet),
-        *cpu,
-        errors,
-    )
+    show(result, {each.name: each.kind for each in chosen}, options)
+    if failed:
+        report.table(["server", "why not measured"], list(failed.items()), "not measured")
+    data = {
+        "slices": {
+            server: {name: [dataclasses.asdict(each) for each in many]
+                     for name, many in found.items()}
+            for server, found in result.items()
+        },
+        "failed": failed,
+        "settings": vars(options),
+    }  # fmt: skip
+    report.save("slow", data, about)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from typing import Any
 
 from work import TEXT
 
-PAGES = {"/": TEXT.encode(), "/large": b"x" * 1_000_000}
+PAGES = {"/": TEXT.encode(), "/page": b"x" * 65_536, "/large": b"x" * 1_000_000}
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:

@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import pathlib
+import socket
 import socketserver
 import subprocess
 import sys
@@ -98,7 +99,7 @@ def test_a_full_run_fills_in_the_page(
     assert {"**Reading**", "| short | 1.50 |"} <= set(lines) and "old" not in lines
 
 
-@pytest.mark.parametrize("script", ["http", "uneven.py", "extensions.py", "messages.py"])
+@pytest.mark.parametrize("script", ["http", "uneven.py", "slow.py", "extensions.py", "messages.py"])
 def test_the_command_lines_explain_themselves(script: str) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "error", str(BENCHMARKS / script), "--help"],
@@ -294,3 +295,54 @@ def test_the_goals_of_extensions_are_ratios_below_one_when_we_are_ahead() -> Non
     }  # fmt: skip
     assert [line[1] for line in extensions.goals(rows, 2)] == [0.5] * 8
     assert extensions.goals({"allcores": rows["allcores"]}, 2) == []
+
+
+def _slices(slow: types.ModuleType, p99s_us: list[float], errors: int = 0) -> list[Any]:
+    load = slow._load.Measurement
+    return [
+        slow.Slice(load(1000, 50, 60, p99, 30, errors, {"answered": 5000}), 1200, 7, 1199)
+        for p99 in p99s_us
+    ]
+
+
+def test_what_slow_clients_do_to_others_is_met_missed_or_unclear() -> None:
+    sys.path.insert(0, str(BENCHMARKS))
+    try:
+        import _attack
+        import slow
+    finally:
+        sys.path.remove(str(BENCHMARKS))
+    headers, body, read, ranges = _attack.KINDS[:4]
+    found = {
+        slow.WITHOUT: _slices(slow, [200, 220, 210, 215, 900]),
+        headers.name: _slices(slow, [800, 415, 210]),
+        body.name: _slices(slow, [425, 425, 425]),
+        read.name: _slices(slow, [210, 210, 210], errors=51),
+        ranges.name: _slices(slow, [215, 215, 215]),
+    }
+    lines = [slow.verdict("a", kind, found) for kind in (headers, body, read, ranges)]
+    assert [line[2] for line in lines] == [1200, 1200, 1199, 7]
+    assert [line[8] for line in lines] == ["met", "met", "missed", "met"]
+    assert lines[0][7] == pytest.approx(415 / 215) and lines[2][7] is None
+    found[body.name] = _slices(slow, [435, 435, 435])
+    assert slow.verdict("a", body, found)[8] == "missed"
+    found[slow.WITHOUT] = _slices(slow, [200, 440])
+    assert slow.verdict("a", body, found)[8] == "unclear"
+
+
+def test_a_port_where_nobody_looks_takes_connections_and_bytes() -> None:
+    sys.path.insert(0, str(BENCHMARKS))
+    try:
+        import _attack
+    finally:
+        sys.path.remove(str(BENCHMARKS))
+    with _attack.Silence() as silence:
+        assert _attack.queues(silence.port) == []
+        with (
+            socket.create_connection(("127.0.0.1", silence.port), 10) as one,
+            socket.create_connection(("127.0.0.1", silence.port), 10) as other,
+        ):
+            one.sendall(b"x" * 1000)
+            assert _attack.queues(silence.port) == [0, 0]
+            # Of the other side's bytes: what this one does not take.
+            assert _attack.queues(other.getsockname()[1]) == [0]
