@@ -320,14 +320,15 @@ def test_what_slow_clients_do_to_others_is_met_missed_or_unclear() -> None:
         read.name: _slices(slow, [210, 210, 210], errors=51),
         ranges.name: _slices(slow, [215, 215, 215]),
     }
-    lines = [slow.verdict("a", kind, found) for kind in (headers, body, read, ranges)]
+    lines = [slow.verdict("a", kind, found, 1200) for kind in (headers, body, read, ranges)]
     assert [line[2] for line in lines] == [1200, 1200, 1199, 7]
     assert [line[8] for line in lines] == ["met", "met", "missed", "met"]
     assert lines[0][7] == pytest.approx(415 / 215) and lines[2][7] is None
     found[body.name] = _slices(slow, [435, 435, 435])
-    assert slow.verdict("a", body, found)[8] == "missed"
+    assert slow.verdict("a", body, found, 1200)[8] == "missed"
+    assert slow.verdict("a", body, found, 1400)[8] == "unclear"
     found[slow.WITHOUT] = _slices(slow, [200, 440])
-    assert slow.verdict("a", body, found)[8] == "unclear"
+    assert slow.verdict("a", body, found, 1200)[8] == "unclear"
 
 
 def test_a_port_where_nobody_looks_takes_connections_and_bytes() -> None:
