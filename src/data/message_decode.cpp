@@ -271,14 +271,16 @@ void decoder::finish() {
             finish_dict_general(done);
             break;
         case sort::dict_pairs:
-            finish_dict_pairs(done);
+        case sort::set_items:
+            if (body_->runs_code) {
+                later_.push_back(done);
+                frames_.pop_back();
+                return;
+            }
+            insert(done);
             break;
         case sort::set_table:
             finish_set_table(done);
-            break;
-        case sort::set_items:
-            for (PyObject** each = done.first; each != done.end; each++)
-                checked(PySet_Add(done.made, *each));
             break;
         case sort::range:
             deliver(PyObject_CallFunctionObjArgs(reinterpret_cast<PyObject*>(&PyRange_Type),
@@ -303,16 +305,7 @@ void decoder::finish() {
 // Of a frame's own memory, what is left.
 void decoder::release(frame& done) noexcept {
     if (done.scratch == nullptr && done.table == nullptr) return;
-    // In a message that runs code a key may have been dropped for an equal one, and be met again.
-    const bool keep = body_->runs_code && done.next == done.end;
-    for (PyObject** each = done.first; each != done.end; each++) {
-        if (*each == nullptr) continue;
-        ref last = ref::steal(*each);
-        try {
-            if (keep) kept_.push_back(std::move(last));
-        } catch (const std::bad_alloc&) {
-        }
-    }
+    for (PyObject** each = done.first; each != done.end; each++) Py_XDECREF(*each);
     PyMem_RawFree(std::exchange(done.scratch, nullptr));
     PyMem_Free(std::exchange(done.table, nullptr));
 }
@@ -322,6 +315,8 @@ void decoder::release(frame& done) noexcept {
 void decoder::abandon() noexcept {
     for (frame& each : frames_) release(each);
     frames_.clear();
+    for (frame& each : later_) release(each);
+    later_.clear();
 }
 
 PyObject* decoder::run(message::body& body, bool keeps) {
@@ -344,11 +339,11 @@ PyObject* decoder::run(message::body& body, bool keeps) {
         while (!frames_.empty()) {
             if (!advance()) finish();
         }
+        if (!later_.empty()) insert_later();
     } catch (...) {
         PyObject* raised = PyErr_GetRaisedException();
         abandon();
         for (const ref& each : careful_) track(each.get());
-        kept_.clear();
         careful_.clear();
         Py_XDECREF(root);
         PyErr_SetRaisedException(raised);
@@ -362,7 +357,7 @@ void decoder::reset() noexcept {
     frames_.clear();
     memo_.clear();
     if (memo_.capacity() > most_kept) memo_.shrink_to_fit();
-    kept_.clear();
+    later_.clear();
     careful_.clear();
     unpickled_ = ref();
     found_classes_.clear();

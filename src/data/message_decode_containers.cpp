@@ -132,9 +132,9 @@ PyObject* decoder::open_set(bool is_table) {
         head.mask = 0;
     }
     ref made = checked(head.is_frozen ? PyFrozenSet_New(nullptr) : PySet_New(nullptr));
-    // CPython adds to a frozenset only what has one reference.
-    if (!head.is_frozen) careful(made.get());
+    careful(made.get());
     frame& opened = open(is_table ? sort::set_table : sort::set_items, made.get(), nullptr, 0);
+    opened.flag = head.is_frozen;
     if (is_table) {
         const std::size_t place_bytes = head.used * 2 * sizeof(std::uint64_t);
         make_scratch(opened, head.used, place_bytes);
@@ -187,11 +187,6 @@ void decoder::finish_dict_general(frame& done) {
         done.first[2 * i] = done.first[2 * i + 1] = nullptr;
     }
     finish_dict_table(done);
-}
-
-void decoder::finish_dict_pairs(frame& done) {
-    for (PyObject** each = done.first; each != done.end; each += 2)
-        checked(PyDict_SetItem(done.made, each[0], each[1]));
 }
 
 void decoder::finish_set_table(frame& done) {

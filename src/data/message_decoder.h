@@ -4,7 +4,8 @@
 // Where nothing but built-in types are made, no Python code runs, so no garbage collection and no
 // other thread sees an object that is not whole yet. A message that says `runs_code` has tables
 // whose keys are hashed by their classes: then what is made is kept out of the GC's lists until all
-// of it is whole, and is kept alive by itself.
+// of it is whole, and is kept alive by itself. Such keys are put into their dicts and sets at the
+// very end, since one that is part of a cycle is not whole before (message_decode_later.cpp).
 //
 // For src/data/message* only; include it before anything that includes Python.h.
 #pragma once
@@ -60,7 +61,7 @@ class decoder {
         std::int64_t number;  // in the memo; -1: none
         char* places;         // dict_general: hashes; set_table: positions and hashes. In scratch
         sort what;
-        std::uint8_t flag;  // whether it is frozen, has a name
+        std::uint8_t flag;  // set_items: whether it is frozen; timezone: has a name
         std::uint8_t fold;
         std::uint8_t data[10];  // time, datetime: CPython's bytes
         std::uint32_t shape;    // instance
@@ -126,8 +127,12 @@ class decoder {
     void finish_tuple(PyObject* tuple);
     void finish_dict_table(frame& open);
     void finish_dict_general(frame& open);
-    void finish_dict_pairs(frame& open);
     void finish_set_table(frame& open);
+
+    // Of message_decode_later.cpp: what is hashed anew.
+    void insert(frame& done);
+    void fill_frozenset(frame& done);
+    void insert_later();
 
     message::body* body_ = nullptr;
     memory::message_chunk* chunk_ = nullptr;
@@ -136,8 +141,10 @@ class decoder {
     const char* next_ = nullptr;
     std::vector<frame> frames_;
     std::vector<PyObject*> memo_;  // borrowed, from what is made; null: not made yet
-    // If the message runs code: containers that the GC does not know yet, and keys.
-    std::vector<ref> careful_, kept_;
+    // If the message runs code: containers that the GC does not know yet, and those which get their
+    // content at the end.
+    std::vector<ref> careful_;
+    std::vector<frame> later_;
     ref unpickled_;  // a list
     std::vector<ref> found_classes_;
     std::vector<shape> shapes_;
