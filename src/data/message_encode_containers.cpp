@@ -66,9 +66,14 @@ bool is_stable_key(PyObject* key, int depth) {
     switch (known_type(type)) {
         case known::date:
         case known::timedelta:
-        case known::decimal:
         case known::uuid:
             return true;
+        case known::decimal: {
+            // As with a float: one that is not a number is not equal to itself.
+            ref same = ref::steal(PyObject_RichCompare(key, key, Py_EQ));
+            if (!same) PyErr_Clear();  // sNaN, which has no hash either
+            return same.get() == Py_True;
+        }
         default:
             return false;
     }

@@ -3,6 +3,7 @@
 In a process of its own where it could crash: a tuple without its last element can't be hashed.
 """
 
+import decimal
 import gc
 from typing import Any
 
@@ -127,6 +128,14 @@ def test_equal_keys_of_classes_become_one():
     second.value = 1
     copy = _send_copy([table, second, {first, second}])
     assert list(copy[0].values()) == ["b"] and copy[1].value == 1 and len(copy[2]) == 1
+
+
+def test_what_is_not_a_number_is_hashed_by_its_address():
+    some = [decimal.Decimal("nan") for _ in range(50)]
+    copy = _send_copy([some, set(some), dict.fromkeys(some, 1), {(each, 1) for each in some}])
+    values, elements, table, pairs = copy
+    assert all(each in elements and each in table and (each, 1) in pairs for each in values)
+    assert len(elements) == len(table) == len(pairs) == 50
 
 
 def test_a_key_that_fails_leaves_nothing():
