@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "data/guarded.h"
+#include "memory/large_copy.h"
 
 namespace allcores::data {
 namespace {
@@ -86,7 +87,7 @@ void copy_bytearray(PyObject* object, handed_block& block) {
     char* to = static_cast<char*>(block.memory);
     block.allocated = size + 1;
 #endif
-    std::memcpy(to, content, static_cast<std::size_t>(size));
+    memory::copy_large(to, content, static_cast<std::size_t>(size));
     to[size] = '\0';
     block.kind = handed_block::sort::bytearray;
     block.start = 0;
@@ -144,7 +145,7 @@ void take_array(PyObject* object, handed_block& block) {
 void copy_array(PyObject* object, handed_block& block) {
     array_object* array = as_array(object);
     block.memory = make_disowned(static_cast<std::size_t>(block.bytes));
-    std::memcpy(block.memory, array->items, static_cast<std::size_t>(block.bytes));
+    memory::copy_large(block.memory, array->items, static_cast<std::size_t>(block.bytes));
     block.kind = handed_block::sort::array;
     block.size = block.allocated = Py_SIZE(array);
 }

@@ -10,6 +10,7 @@
 #include <new>
 
 #include "interpreter/interpreter_heap.h"
+#include "memory/huge_pages.h"
 
 namespace allcores::data {
 namespace {
@@ -53,6 +54,7 @@ void adopt(void* block) noexcept {
 void* make_disowned(std::size_t bytes) {
     void* made = PyMem_RawMalloc(bytes);
     if (made == nullptr) throw std::bad_alloc();
+    if (bytes >= memory::huge_page) memory::prefer_huge_pages(made, bytes);
     return made;
 }
 

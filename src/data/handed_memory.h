@@ -34,7 +34,7 @@ bool can_hand_over() noexcept;
 void disown(void* block) noexcept;
 void adopt(void* block) noexcept;
 
-// A block like a disowned one. Throws std::bad_alloc.
+// A block like a disowned one, to be filled at once. Throws std::bad_alloc.
 void* make_disowned(std::size_t bytes);
 
 // From anywhere.

@@ -1,4 +1,6 @@
 #include "data/message_decoder.h"
+// After CPython's internal headers:
+#include "interpreter/arena_cache.h"
 
 namespace allcores::data {
 
@@ -26,6 +28,8 @@ PyObject** decoder::make_scratch(frame& open, std::size_t slots, std::size_t mor
 namespace {
 
 constexpr std::size_t most_kept = 1 << 14;
+// From this many bytes on a message fills arenas of 1 MiB with its objects.
+constexpr std::size_t many_bytes = 1 << 20;
 
 void track(PyObject* object) {
     if (PyObject_IS_GC(object) && !PyObject_GC_IsTracked(object)) PyObject_GC_Track(object);
@@ -57,20 +61,6 @@ Value take_from(const char*& at) {
     std::memcpy(&value, at, sizeof(Value));
     at += sizeof(Value);
     return value;
-}
-
-// ASCII of less than 256 characters.
-PyObject* ascii_from(const char*& at) {
-    const auto length = take_from<std::uint8_t>(at);
-    const auto hash = take_from<Py_hash_t>(at);
-    PyObject* made = PyUnicode_New(length, 127);
-    if (made == nullptr || length == 0) [[unlikely]]
-        return made;
-    auto* head = reinterpret_cast<PyASCIIObject*>(made);
-    std::memcpy(head + 1, at, length);
-    head->hash = hash;
-    at += length;
-    return made;
 }
 
 template <class Value, class Make>
@@ -122,9 +112,13 @@ PyObject** decoder::take_atoms(PyObject** slot, PyObject** const end, tag& what)
             case tag::floating:
                 made = PyFloat_FromDouble(take_from<double>(at));
                 break;
-            case tag::ascii:
-                made = ascii_from(at);
+            case tag::ascii: {
+                const std::size_t length = take_from<std::uint8_t>(at);
+                const auto hash = take_from<Py_hash_t>(at);
+                made = maker_.ascii(at, length, hash);
+                at += length;
                 break;
+            }
             case tag::ints_4:
                 slot = take_numbers<std::int32_t>(slot, at, PyLong_FromLong);
                 continue;
@@ -154,8 +148,8 @@ PyObject** decoder::take_atoms(PyObject** slot, PyObject** const end, tag& what)
 // A tuple, most of which are short and have only atoms in them: true when it is whole, false when
 // it has opened a frame for the rest.
 bool decoder::take_tuple(PyObject** slot) {
-    const Py_ssize_t size = take<std::uint8_t>();
-    PyObject* made = PyTuple_New(size);
+    const std::size_t size = take<std::uint8_t>();
+    PyObject* made = maker_.tuple(size);
     if (made == nullptr) throw python_error();
     *slot = made;
     careful(made);
@@ -166,15 +160,13 @@ bool decoder::take_tuple(PyObject** slot) {
     tag what{};
     PyObject** const next = take_atoms(first, first + size, what);
     if (next == first + size) {
-        if (met_again_) {
-            finish_tuple(made);
-        } else if (size != 0 && !body_->runs_code) {
-            PyObject_GC_UnTrack(made);  // nothing in it leads anywhere
-        }
+        // (Else nothing in it leads anywhere.)
+        if (met_again_ && !body_->runs_code && leads_on(made)) PyObject_GC_Track(made);
         return true;
     }
     next_--;  // the tag again
-    frame& opened = open(sort::tuple, made, first, static_cast<std::size_t>(size));
+    if (!body_->runs_code) PyObject_GC_Track(made);
+    frame& opened = open(sort::tuple, made, first, size);
     opened.next = next;
     opened.number = -1;  // (number_ may be that of the next element.)
     return false;
@@ -262,7 +254,8 @@ void decoder::finish() {
         case sort::slice:
             break;
         case sort::tuple:
-            finish_tuple(done.made);
+            if (!body_->runs_code && PyTuple_GET_SIZE(done.made) != 0 && !leads_on(done.made))
+                PyObject_GC_UnTrack(done.made);
             break;
         case sort::dict_table:
             finish_dict_table(done);
@@ -320,13 +313,20 @@ void decoder::abandon() noexcept {
 }
 
 PyObject* decoder::run(message::body& body, bool keeps) {
+    const bool is_large = body.bytes >= many_bytes;
     struct at_end {
         decoder& self;
-        ~at_end() { self.reset(); }
-    } cleared{*this};
+        bool is_large;
+        ~at_end() {
+            self.reset();
+            if (is_large) interpreter::expect_many_arenas(false);
+        }
+    } cleared{*this, is_large};
+    if (is_large) interpreter::expect_many_arenas(true);
     busy_ = true;
     body_ = &body;
     keeps_ = keeps;
+    maker_.begin();
     if (body.needs != 0) classes_ = &import_known(body.needs);
     if (body.pickled) unpickled_ = unpickle();
     if (!body.classes.empty()) find_classes();

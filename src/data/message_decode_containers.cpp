@@ -15,7 +15,7 @@ std::size_t table_entries(unsigned log2_size) {
 PyDictKeysObject* make_keys(const table_head& head, const char* index) {
     const std::size_t index_bytes = std::size_t{1} << head.log2_index_bytes;
     const std::size_t entry = head.is_general ? sizeof(PyDictKeyEntry) : sizeof(PyDictUnicodeEntry);
-    // All entries that the table could hold: who copies the dict copies them too.
+    // Room for all that the table could hold; CPython writes a new one before it counts it.
     const std::size_t entries = entry * table_entries(head.log2_size);
     auto* keys = static_cast<PyDictKeysObject*>(
         PyMem_Malloc(sizeof(PyDictKeysObject) + index_bytes + entries));
@@ -28,7 +28,7 @@ PyDictKeysObject* make_keys(const table_head& head, const char* index) {
     keys->dk_usable = head.usable;
     keys->dk_nentries = head.entries;
     std::memcpy(keys->dk_indices, index, index_bytes);
-    std::memset(keys->dk_indices + index_bytes, 0, entries);
+    std::memset(keys->dk_indices + index_bytes, 0, entry * head.entries);
     return keys;
 }
 
@@ -161,15 +161,14 @@ PyObject* decoder::open_clock(tag what, std::size_t bytes) {
 }
 
 // A tuple of atoms can't be part of a cycle: the GC need not look at it.
-void decoder::finish_tuple(PyObject* tuple) {
+bool decoder::leads_on(PyObject* tuple) {
     const Py_ssize_t size = PyTuple_GET_SIZE(tuple);
-    if (body_->runs_code || size == 0) return;
     for (Py_ssize_t i = 0; i < size; i++) {
         PyObject* each = PyTuple_GET_ITEM(tuple, i);
         if (_PyObject_IS_GC(each) && (!PyTuple_CheckExact(each) || _PyObject_GC_IS_TRACKED(each)))
-            return;
+            return true;
     }
-    PyObject_GC_UnTrack(tuple);
+    return false;
 }
 
 void decoder::finish_dict_table(frame& done) {

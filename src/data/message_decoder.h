@@ -9,7 +9,7 @@
 //
 // For src/data/message* only; include it before anything that includes Python.h.
 #pragma once
-#include "data/frozen_layout.h"
+#include "data/message_make.h"
 // After CPython's internal headers:
 #include <cstring>
 #include <vector>
@@ -124,7 +124,7 @@ class decoder {
     PyObject* open_dict_table();
     PyObject* open_set(bool is_table);
     PyObject* open_clock(tag what, std::size_t bytes);
-    void finish_tuple(PyObject* tuple);
+    static bool leads_on(PyObject* tuple);
     void finish_dict_table(frame& open);
     void finish_dict_general(frame& open);
     void finish_set_table(frame& open);
@@ -137,6 +137,7 @@ class decoder {
     message::body* body_ = nullptr;
     memory::message_chunk* chunk_ = nullptr;
     bool keeps_ = false;
+    object_maker maker_;
     const known_classes* classes_ = nullptr;
     const char* next_ = nullptr;
     std::vector<frame> frames_;

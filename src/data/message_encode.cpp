@@ -6,6 +6,25 @@ void encoder::open(PyObject** items, std::size_t size, bool owned, PyObject** sc
     frames_.push_back({items, items + size, scratch, owned});
 }
 
+namespace {
+
+// An object is on its way from memory before it is looked at. (A short text may lie across two
+// lines of the cache.)
+void prefetch(PyObject* object) {
+    constexpr std::size_t text_starts = sizeof(PyASCIIObject);
+    __builtin_prefetch(object);
+    __builtin_prefetch(reinterpret_cast<const char*>(object) + text_starts);
+}
+
+// The same for what is in a tuple, which is itself on its way already.
+void prefetch_content(PyObject* object) {
+    if (Py_TYPE(object) != &PyTuple_Type) return;
+    const Py_ssize_t size = std::min<Py_ssize_t>(PyTuple_GET_SIZE(object), 4);
+    for (Py_ssize_t i = 0; i < size; i++) prefetch(PyTuple_GET_ITEM(object, i));
+}
+
+}  // namespace
+
 // Writes values in a row for as long as they have no others in them; where it stops.
 PyObject** encoder::put_atoms(PyObject** next, PyObject** const end, bool owned) {
     constexpr std::ptrdiff_t ahead = 8, run = 3;
@@ -25,7 +44,7 @@ PyObject** encoder::put_atoms(PyObject** next, PyObject** const end, bool owned)
         PyObject** const slot = next++;
         PyObject* const object = *slot;
         PyTypeObject* const type = Py_TYPE(object);
-        if (end - next > ahead) __builtin_prefetch(next[ahead]);
+        if (end - next > ahead) prefetch(next[ahead]);
         if (type == &PyUnicode_Type) {
             if (crosses_as_it_is(object)) {
                 put(tag::settled, object);
@@ -96,7 +115,8 @@ PyObject** encoder::put_atoms(PyObject** next, PyObject** const end, bool owned)
 // Writes values of the last frame until one of them opens a frame of its own (true) or all are
 // written (false).
 bool encoder::advance() {
-    frame& here = frames_.back();  // good until a frame is opened
+    constexpr std::ptrdiff_t content_ahead = 3;  // half of what put_atoms() looks ahead
+    frame& here = frames_.back();                // good until a frame is opened
     PyObject** next = here.next;
     PyObject** const end = here.end;
     const bool owned = here.owned;
@@ -116,6 +136,7 @@ bool encoder::advance() {
             }
             PyObject** const first = reinterpret_cast<PyTupleObject*>(object)->ob_item;
             PyObject** const last = first + size;
+            if (end - next > content_ahead) prefetch_content(next[content_ahead]);
             // Most tuples are short and have only atoms in them.
             PyObject** const rest = put_atoms(first, last, own);
             if (rest == last) continue;

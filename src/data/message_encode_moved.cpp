@@ -8,6 +8,7 @@
 #include "data/foreign_memory.h"
 #include "data/handed_buffers.h"
 #include "data/message_move.h"
+#include "memory/large_copy.h"
 
 namespace allcores::data {
 namespace {
@@ -20,7 +21,7 @@ namespace {
 // A copy of a large bytes or str, laid out as the object.
 void copy_object(PyObject* object, handed_block& block) {
     block.memory = make_disowned(static_cast<std::size_t>(block.bytes));
-    std::memcpy(block.memory, static_cast<void*>(object), static_cast<std::size_t>(block.bytes));
+    memory::copy_large(block.memory, object, static_cast<std::size_t>(block.bytes));
     auto* copy = static_cast<PyObject*>(block.memory);
     copy->ob_refcnt_full = 1;
     if (!PyUnicode_CheckExact(object)) return;

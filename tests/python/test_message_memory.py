@@ -116,6 +116,18 @@ def test_a_large_object_that_nobody_else_has_is_handed_over(make):
     assert id(_send_last([{"k": inside}])["k"][0]) != id(inside[0])
 
 
+@pytest.mark.parametrize("size", [12 << 20, (16 << 20) + 13, (33 << 20) - 1])
+def test_a_large_buffer_that_is_kept_is_copied_exactly(size):
+    """Past the caches, and into huge pages."""
+    pattern = bytes(range(251)) * (size // 251 + 1)
+    content = pattern[:size]
+    assert _send_copy(content) == content
+    assert _send_copy(bytearray(content)) == content
+    assert _send_copy(array.array("B", content)).tobytes() == content
+    text = content.decode("latin-1")
+    assert _send_copy(text) == text
+
+
 def address(buffer):
     view = memoryview(buffer)
     import ctypes
@@ -290,6 +302,28 @@ def test_out_of_memory():
         for value in values:
             assert _send_copy(value) == value
     """)
+
+
+def test_the_collector_sees_only_what_leads_on():
+    node = []
+    value = [
+        (1, "some text", 1.5),  # nothing in it leads anywhere
+        (1, [2]),
+        ((1, 2), (3, "other text")),
+        (node, node),
+        ((1, [2]), 3),
+        (1, ((2, (3, "third text")), 4)),
+        ((((node,),),),),
+    ]
+    copy = _send_copy(value)
+    assert copy == value
+    assert [gc.is_tracked(each) for each in copy] == [False, True, False, True, True, False, True]
+    loop: list = []
+    loop.append((1, (2, (loop, "text"))))
+    gc.collect()
+    copies = [_send_copy(loop) for _ in range(100)]
+    del copies
+    assert gc.collect() >= 100
 
 
 def test_a_message_outlives_its_sender():
