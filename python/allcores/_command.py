@@ -104,7 +104,8 @@ def _no_target(folder: str) -> str:
 
 def _check_target(target: str, folder: str) -> None:
     module, colon, name = target.partition(":")
-    if module and colon and name and "/" not in module and not module.endswith(".py"):
+    whole = all((*module.split("."), *name.split(".")))
+    if colon and whole and "/" not in module and "(" not in name and not module.endswith(".py"):
         return
     from allcores._command_target import check_target
 
@@ -123,7 +124,7 @@ def _check_reload_options(given: dict[str, Any]) -> None:
 
 def _with_environment(given: dict[str, Any]) -> dict[str, Any]:
     """The options, with those of the environment behind them."""
-    found = of_environment()
+    found = of_environment(given)
     if "uds" in given or "fd" in given:
         if "port" in given:
             found.setdefault("host", ["127.0.0.1"])

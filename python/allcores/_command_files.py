@@ -34,7 +34,9 @@ def read_config(path: str) -> dict[str, Any]:
                 raise UsageError(f"{where} must be a text such as 'main:app'")
             found["app"] = value
             continue
-        if name not in OPTIONS or name == "config":
+        if name == "config":
+            raise UsageError(f"{where} is for the command line")
+        if name not in OPTIONS:
             raise UsageError(f"{path}: there is no option {key}{unknown_hint(name)}")
         if name in found:
             raise UsageError(f"{where} is there twice")
@@ -45,8 +47,11 @@ def read_config(path: str) -> dict[str, Any]:
 def _value(where: str, name: str, value: Any) -> Any:
     option = OPTIONS[name]
     if option.many:
-        if isinstance(value, dict):
-            mark = "=" if name == "static" else ":"
+        mark = {"header": ":", "static": "="}.get(name)
+        if mark and isinstance(value, dict):
+            for key, text in value.items():
+                if not isinstance(text, str):
+                    raise UsageError(f"{where}.{key} must be a text, not {text!r}")
             value = [f"{key}{mark}{text}" for key, text in value.items()]
         values = value if isinstance(value, list) else [value]
         return [_value_of_one(where, name, each) for each in values]
@@ -72,11 +77,11 @@ def _value_of_one(where: str, name: str, value: Any) -> Any:
 def load_env_file(path: str) -> None:
     """Add the variables of a file to the environment, where they are not there yet. UsageError."""
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             text = file.read()
     except OSError as error:
         raise UsageError(f"--env-file {path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
+    except ValueError as error:  # bytes that are not UTF-8, a path with NUL
         raise UsageError(f"--env-file {path}: {error}") from None
     for name, value in parse_env(text, path).items():
         os.environ.setdefault(name, value)
@@ -121,6 +126,8 @@ def parse_env(text: str, path: str) -> dict[str, str]:
             cut = min((i for i in (value.find(" #"), value.find("\t#")) if i >= 0), default=None)
             value = "" if value.startswith("#") else value[:cut].strip()
         found[name] = value if quote == "'" else _expand(value, found)
+        if "\0" in value:
+            raise UsageError(f"{path}, line {line}: the value of {name} has a NUL")
         line += text.count("\n", at, end) + 1
         at = end + 1
     return found

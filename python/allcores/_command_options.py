@@ -58,7 +58,14 @@ Exit status: 0 stopped, 1 it can't serve, 2 wrong options, 3 the application fai
 
 # Options of others, by what does the same here.
 ELSEWHERE = {
+    "b": "--host and --port",
     "bind": "--host and --port",
+    "c": "--config",
+    "e": "--env-file",
+    "h": "--host",
+    "k": "--interface",
+    "p": "--port",
+    "t": "--timeout-worker",
     "threads": "--workers",
     "worker-class": "--interface",
     "timeout": "--timeout-worker",
@@ -165,6 +172,8 @@ def parse(arguments: Sequence[str]) -> tuple[str | None, dict[str, Any]]:
             given["help"] = True
         else:
             name, equals, text = word.partition("=")
+            if name[:2] == "-w" and name[2:].isdecimal():  # -w4
+                name, equals, text = "-w", "=", name[2:]
             key, value = find_option(name)
             option = OPTIONS[key]
             if option.kind != "flag":
@@ -187,11 +196,11 @@ def find_option(name: str) -> tuple[str, Any]:
     """The option that a command line means by a name, and its value if that is a flag."""
     if name == "-w":
         name = "--workers"
-    key = name[2:] if name.startswith("--") else ""
-    if key in OPTIONS:
+    key = name[2:] if name.startswith("--") else name[1:]
+    if key in OPTIONS and name.startswith("--"):
         return key, True
     positive = key.removeprefix("no-")
-    if positive != key and positive in OPTIONS and OPTIONS[positive].kind == "flag":
+    if name == f"--no-{positive}" and positive in OPTIONS and OPTIONS[positive].kind == "flag":
         return positive, False
     raise UsageError(f"there is no option {name}{unknown_hint(key, '--')}")
 
@@ -202,7 +211,7 @@ def unknown_hint(name: str, prefix: str = "") -> str:
         return ": allcores has no TLS yet; let a proxy (nginx, Caddy) do it"
     from difflib import get_close_matches
 
-    name = name.replace("_", "-")
+    name = name.replace("_", "-").lower()
     if name in ELSEWHERE:
         return f"; did you mean {ELSEWHERE[name]}?"
     flags = [f"no-{key}" for key, option in OPTIONS.items() if option.kind == "flag"]
@@ -251,12 +260,15 @@ def check_value(name: str, option: Option, value: Any) -> None:
         raise UsageError(str(error).removeprefix("serve: ")) from None
 
 
-def of_environment() -> dict[str, Any]:
-    """What HOST, PORT and WEB_CONCURRENCY say, as at others; empty is unsaid."""
+def of_environment(given: dict[str, Any]) -> dict[str, Any]:
+    """What HOST, PORT and WEB_CONCURRENCY say of what is not given, as at others; empty is unsaid.
+
+    UsageError.
+    """
     found: dict[str, Any] = {}
     for variable, key in (("HOST", "host"), ("PORT", "port"), ("WEB_CONCURRENCY", "workers")):
         text = os.environ.get(variable)
-        if text:
+        if text and key not in given:
             option = OPTIONS[key]
             value = read_text(f"the environment's {variable}", option, text)
             found[key] = [value] if option.many else value

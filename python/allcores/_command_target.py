@@ -20,21 +20,52 @@ def check_target(target: str, folder: str) -> str | None:
     """What is wrong with the form of a target, and what it may mean; None when it is good."""
     module, colon, name = target.partition(":")
     if module.endswith(".py") or "/" in module:
-        path = module.removesuffix(".py").strip("./").replace("/", ".")
-        return f"{target!r} is a file; did you mean '{path}:{name or first_name(path, folder)}'?"
-    if not colon or not module or not name:
-        right = f"{module or 'main'}:{name or first_name(module, folder)}"
+        return f"{target!r} is a file; did you mean {_of_file(module, name, folder)}?"
+    if "(" in name:
+        right = f"{module}:{name.partition('(')[0]}"
+        return f"{target!r} is a call; did you mean '{right}' with --factory?"
+    module, name = (".".join(part for part in text.split(".") if part) for text in (module, name))
+    if not colon:
+        outer, _, last = module.rpartition(".")
+        if not any(map(os.path.exists, _files(module, folder))) and last in _all_names(
+            outer, folder
+        ):
+            module, name = outer, last
+    right = f"{module or 'main'}:{name or first_name(module, folder)}"
+    if right != target:
         return f"{target!r} is not of the form MODULE:NAME; did you mean '{right}'?"
     return None
 
 
+def _of_file(path: str, name: str, folder: str) -> str:
+    """The target in quotes that a file's path means, with the option that it may need."""
+    file = path.removesuffix(".py") + ".py"
+    found = [each for each in (os.path.abspath(file), os.path.join(folder, file))]
+    found = [each for each in found if os.path.exists(each)] or found[1:]
+    parts = os.path.relpath(found[0], folder).removesuffix(".py").split(os.sep)
+    option = ""
+    if parts[0] == os.pardir:
+        option = f" with --app-dir {os.path.dirname(found[0])}"
+        folder, parts = os.path.dirname(found[0]), parts[-1:]
+    if len(parts) > 1 and parts[-1] == "__init__":
+        parts.pop()
+    module = ".".join(parts)
+    return f"'{module}:{name or first_name(module, folder)}'{option}"
+
+
 def first_name(module: str, folder: str) -> str:
     """The likeliest name of the application in a module; "app" where nothing is known."""
+    return next(iter(_all_names(module, folder)), "app")
+
+
+def _all_names(module: str, folder: str) -> list[str]:
+    return [name for file in _files(module, folder) for name in names_in(file)]
+
+
+def _files(module: str, folder: str) -> tuple[str, str]:
+    """Where a module may be."""
     path = os.path.join(folder, *module.split("."))
-    for each in (f"{path}.py", os.path.join(path, "__init__.py")):
-        for name in names_in(each):
-            return name
-    return "app"
+    return f"{path}.py", os.path.join(path, "__init__.py")
 
 
 def near_by(target: str, folder: str) -> str:
@@ -45,9 +76,10 @@ def near_by(target: str, folder: str) -> str:
     module, _, name = target.partition(":")
     by_module = {each.partition(":")[0]: each for each in reversed(found)}
     modules = {*by_module, *(module_name for module_name, _ in modules_in(folder))}
-    near = get_close_matches(module, sorted(modules), 1)
+    by_lower = {each.lower(): each for each in sorted(modules)}
+    near = get_close_matches(module.lower(), by_lower, 1)
     if near:
-        return f"; did you mean '{near[0]}:{name}'?"
+        return f"; did you mean '{by_lower[near[0]]}:{name}'?"
     if found:
         return f"; applications near by: {', '.join(found[:5])}"
     return f"; nothing in {os.path.abspath(folder)} looks like an application (see --app-dir)"

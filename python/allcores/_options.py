@@ -97,6 +97,12 @@ def check_paths(name: str, value: Any) -> None:
             raise ValueError(f"serve: {name} must be the path of a socket, not {path!r}")
 
 
+def check_permissions(name: str, value: Any) -> None:
+    check_int(name, value, -(2**63), 2**63 - 1)
+    if not 0 <= value <= 0o777:
+        raise ValueError(f"serve: {name} must be 0 to 0o777, not {value} ({value:#o})")
+
+
 def check_descriptors(name: str, value: Any) -> None:
     for number in list_of(name, value, int):
         check_int(name, number, 0, 2**31 - 1)
@@ -168,7 +174,7 @@ def check_own_path(name: str, value: Any) -> None:
     """The path of an answer that is the server's own."""
     check_text(name, value)
     if not value.startswith("/") or "?" in value or "#" in value:
-        raise ValueError(f"serve: {name} must be a path such as '/{name}', not {value!r}")
+        raise ValueError(f"serve: {name} must be a path such as '/healthz', not {value!r}")
 
 
 def folders_of(name: str, value: Any) -> list[tuple[str, str]]:
@@ -218,7 +224,7 @@ RULES: dict[str, Callable[[str, Any], Any]] = {
     "host": check_hosts,
     "port": _int(0, 65535),
     "uds": check_paths,
-    "uds_permissions": _int(0, 0o777),
+    "uds_permissions": check_permissions,
     "fd": check_descriptors,
     "backlog": _int(1, 2**31 - 1),
     "workers": _optional(_int(1, 4096)),

@@ -46,7 +46,7 @@ USUAL_NAMES = ("app", "application", "api", "asgi", "wsgi", "handler", "router",
 def find_handler(name: str) -> Any:
     """The object that "module:name" names; "name" may have dots."""
     module_name, colon, attribute = name.partition(":")
-    if not (module_name and colon and attribute):
+    if not (colon and attribute and all(module_name.split("."))):
         raise HandlerNotFound(f"{name!r} is not of the form 'module:name'")
     try:
         __import__(module_name)

@@ -20,7 +20,7 @@ __all__ = ["folder"]  # the fixture
 
 
 def test_a_line_says_what_is_served_and_how_to_stop(folder: Path) -> None:
-    with serve(folder, "--workers", "2") as server:
+    with serve(folder, "--workers=1", "-w2") as server:
         line = server.lines[0]
         assert line == (
             f"allcores {allcores.__version__}: serving on http://127.0.0.1:{server.port} "
@@ -87,6 +87,11 @@ def test_every_option_becomes_an_argument_of_serve() -> None:
     [
         (["--wokers", "4", "main:app"], "there is no option --wokers; did you mean --workers?"),
         (["--no-realod", "main:app"], "did you mean --no-reload?"),
+        (["--WORKERS", "4", "main:app"], "did you mean --workers?"),
+        (["-port", "4", "main:app"], "there is no option -port; did you mean --port?"),
+        (["-b", ":80", "main:app"], "there is no option -b; did you mean --host and --port?"),
+        (["-w2x", "main:app"], "there is no option -w2x;"),
+        (["-no-reload", "main:app"], "there is no option -no-reload; did you mean --no-reload?"),
         (["--qqqqqq", "main:app"], "there is no option --qqqqqq; allcores serve --help lists them"),
         (["--bind=x", "main:app"], "did you mean --host and --port?"),
         (["--graceful-timeout=3"], "did you mean --timeout-graceful-shutdown?"),
@@ -103,7 +108,7 @@ def test_every_option_becomes_an_argument_of_serve() -> None:
         (["main:app", "--host", "é"], "--host must be of visible ASCII characters, not 'é'"),
         (["main:app", "--uds="], "--uds must be the path of a socket, not ''"),
         (["main:app", "--uds-permissions=888"], "must be an octal number such as 660, not '888'"),
-        (["main:app", "--uds-permissions=1777"], "--uds-permissions must be 0 to 511"),
+        (["main:app", "--uds-permissions=1777"], "must be 0 to 0o777, not 1023 (0o1777)"),
         (["main:app", "--fd=x"], "--fd must be a whole number, not 'x'"),
         (["main:app", "--fd=-1"], "--fd must be 0 to 2147483647, not -1"),
         (["main:app", "--backlog=0"], "--backlog must be 1 to"),
@@ -147,10 +152,23 @@ def test_every_option_becomes_an_argument_of_serve() -> None:
         ([":app"], "did you mean 'main:app'?"),
         (["main.py"], "'main.py' is a file; did you mean 'main:app'?"),
         (["./main.py:make"], "did you mean 'main:make'?"),
+        (["/FOLDER/main.py"], "is a file; did you mean 'main:app'?"),
+        (["../NAME/main.py:ap"], "is a file; did you mean 'main:ap'?"),
+        (["/FOLDER/main"], "is a file; did you mean 'main:app'?"),
+        (["main.app"], "'main.app' is not of the form MODULE:NAME; did you mean 'main:app'?"),
+        (["main.no"], "did you mean 'main.no:app'?"),
+        (["main:make()"], "'main:make()' is a call; did you mean 'main:make' with --factory?"),
+        ([".main:app"], "'.main:app' is not of the form MODULE:NAME; did you mean 'main:app'?"),
+        (["main:app."], "did you mean 'main:app'?"),
+        (["main..inner:app"], "did you mean 'main.inner:app'?"),
+        (["main:app", "--health=x"], "--health must be a path such as '/healthz', not 'x'"),
     ],
 )
 def test_usage(folder: Path, arguments: list[str], said: str) -> None:
-    status, text = fails(folder, *arguments)
+    words = [
+        each.replace("/FOLDER", str(folder)).replace("NAME", folder.name) for each in arguments
+    ]
+    status, text = fails(folder, *words)
     assert status == 2
     assert said in text
     assert text.startswith("allcores serve: ")
@@ -167,6 +185,7 @@ def test_usage(folder: Path, arguments: list[str], said: str) -> None:
         ("main:holder.iner", "did you mean 'main:holder.inner'?"),
         ("main:zzz", "'main' has no 'zzz'; did you mean 'main:app'?"),
         ("mian:app", "there is no module named 'mian' on sys.path; did you mean 'main:app'?"),
+        ("MAIN:app", "did you mean 'main:app'?"),
         ("zzz:app", "applications near by: main:app, package.web:app"),
         ("package.wbe:app", "did you mean 'package.web:app'?"),
         ("main:number", "'main:number' is not callable: it is a int"),
@@ -226,6 +245,13 @@ def test_a_start_up_that_fails(folder: Path) -> None:
     assert status == 3
     assert re.findall(r'File "(.*)", line', text) == [str(folder / "starts.py")]
     assert text.endswith("RuntimeError: no database\nallcores: the application's start-up failed\n")
+
+
+def test_a_file_in_another_folder_is_named_with_it(folder: Path, tmp_path: Path) -> None:
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    status, text = fails(inner, "../main.py")
+    assert (status, f"did you mean 'main:app' with --app-dir {folder}?" in text) == (2, True)
 
 
 def test_factories(folder: Path) -> None:

@@ -74,7 +74,14 @@ date-header = false
         ("ws-ping-timeout = 'none'", "c.toml: ws-ping-timeout must be a number, not 'none'"),
         ("ws-per-message-deflate = 1", "ws-per-message-deflate must be true or false, not 1"),
         ("app = 1", "c.toml: app must be a text such as 'main:app'"),
-        ("config = 'x'", "c.toml: there is no option config"),
+        ("config = 'x'", "c.toml: config is for the command line"),
+        ("host = { a = 'b' }", "c.toml: host must be a text, not {'a': 'b'}"),
+        ("header = { A = 1 }", "c.toml: header.A must be a text, not 1"),
+        ("static = { '/s' = ['x'] }", "c.toml: static./s must be a text, not ['x']"),
+        ("health = 'x'", "c.toml: health must be a path such as '/healthz', not 'x'"),
+        ("uds_permissions = 660", "c.toml: uds_permissions must be 0 to 0o777, not 660 (0o1224)"),
+        ("WORKERS = 2", "c.toml: there is no option WORKERS; did you mean workers?"),
+        ("app = 'main:app'\nenv-file = \"x\\u0000\"", "embedded null byte"),
         ("wrkers = 1", "c.toml: there is no option wrkers; did you mean workers?"),
         ("ssl_keyfile = 'x'", "allcores has no TLS yet"),
         ("bind = 'x'", "did you mean --host and --port?"),
@@ -98,6 +105,10 @@ def test_a_file_of_variables(folder: Path) -> None:
     with ServerProcess(line, {"NAME": "there before", "WEB_CONCURRENCY": "2"}) as server:
         assert (answer(server)["name"], answer(server)["workers"]) == ("there before", 2)
         assert server.end() == 0
+    (folder / ".env").write_bytes(b"\xef\xbb\xbfNAME=of an editor\nPORT=0\nWEB_CONCURRENCY=1\n")
+    with ServerProcess(line) as server:
+        assert answer(server)["name"] == "of an editor"
+        assert server.end() == 0
     (folder / ".env").write_text("NAME=1\nwhat is this\n")
     status, text = fails(folder, "main:app", "--env-file", ".env")
     assert (status, text) == (
@@ -119,6 +130,8 @@ def test_variables_of_the_environment(folder: Path) -> None:
     with serve(folder, "--uds=x.sock", environment=environment) as server:
         assert server.path == "x.sock"  # HOST is not meant then
         assert server.end() == 0 if (folder / "x.sock").exists() else False
+    with serve(folder, environment={"PORT": "tcp://10.0.0.1:80"}) as server:  # it does not count
+        assert server.end() == 0
     status, text = fails(folder, "main:app", environment={"WEB_CONCURRENCY": "many"})
     assert status == 2
     assert text == (
@@ -155,6 +168,7 @@ def test_files_of_variables_as_others_read_them(text: str, found: dict[str, str]
         ("A", "f, line 1: 'A' is not of the form NAME=VALUE"),
         ("A=1\n1B=2", "f, line 2: '1B=2' is not"),
         ("A='x\ny", "f, line 1: the quote ' of A has no end"),
+        ("A=1\nB='2\n\0'", "f, line 2: the value of B has a NUL"),
         ("A=\"1\n2\"\nB='1' x", "f, line 3: 'x' behind the value of B"),
     ],
 )
