@@ -294,10 +294,10 @@ def failed(scope: Any, error: BaseException, gone: bool) -> None:
     """
     if gone and _is_of_departure(error):
         return
-    if error is None or isinstance(error, Exception):
-        report(f"{label(scope)} failed", error)
-    else:  # SystemExit, KeyboardInterrupt: asyncio logs their traceback
+    if isinstance(error, (SystemExit, KeyboardInterrupt)):  # asyncio logs their traceback
         report(f"{label(scope)} failed: {error!r}", None)
+    else:
+        report(f"{label(scope)} failed", error)
     if error is not None:
         error.__traceback__ = None
 

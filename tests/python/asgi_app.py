@@ -297,6 +297,11 @@ async def cancels_itself(scope: Any, receive: Any, send: Any) -> None:
     await asyncio.sleep(0)
 
 
+async def fails_in_a_group(scope: Any, receive: Any, send: Any) -> None:
+    errors = [ZeroDivisionError(), GeneratorExit()]
+    raise BaseExceptionGroup("on purpose, in a group", errors)
+
+
 async def wrong(scope: Any, receive: Any, send: Any) -> None:
     """Each of these is refused, and says why; then the answer is what was said."""
     said = []
@@ -379,6 +384,7 @@ PAGES = {
             says_half,
             exits,
             cancels_itself,
+            fails_in_a_group,
             wrong,
             wrong_header,
             wrong_length,
