@@ -229,7 +229,8 @@ worker::next worker::time_out(connection& connection) {
     counts_.timeouts.add(1);
     bool has_begun = connection.waits_for == connection::waiting::head ||
                      connection.waits_for == connection::waiting::body;
-    if (!has_begun || refuse(connection, 408) == next::closed) return close(connection);
+    if (!has_begun) return close(connection);
+    if (refuse(connection, 408) == next::closed) return next::closed;
     set_deadline(connection);
     return next::let_go;
 }

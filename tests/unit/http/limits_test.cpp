@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <atomic>
 #include <string>
 #include <vector>
 
@@ -155,6 +156,41 @@ TEST(Timeouts, ARequestThatDoesNotEndGets408) {
     one.end_sending();
     EXPECT_TRUE(one.at_end());
     EXPECT_EQ(server.total().timeouts, 1u);
+}
+
+// Its going away and its time being over are both news to the worker, and the clock's comes first.
+TEST(Timeouts, AClientThatGoesAwayAsItsTimeIsOverIsClosedOnce) {
+    using clock = std::chrono::steady_clock;
+    http::limits limits;
+    limits.header_timeout_ms = 40;
+    std::atomic<bool> is_in{false}, may_go{false};
+    running_server server(
+        [&](const request& request, response& response) {
+            is_in = true;
+            if (request.path == "/wait") EXPECT_TRUE(becomes_true([&] { return may_go.load(); }));
+            echo(request, response);
+        },
+        limits, 1);
+    const auto passed = [began = clock::now()](int ms) {
+        return [=] { return clock::now() > began + std::chrono::milliseconds(ms); };
+    };
+    client other(*server), slow(*server);
+    EXPECT_EQ(other.get("/").status, 200);
+    is_in = false;
+    const auto bytes = server.total().bytes_received;
+    slow.send("GET / HT");
+    ASSERT_TRUE(becomes_true([&] { return server.total().bytes_received == bytes + 8; }));
+    other.send("GET /wait HTTP/1.1\r\n" + host + "\r\n");
+    ASSERT_TRUE(becomes_true([&] { return is_in.load(); }));
+    ASSERT_TRUE(becomes_true(passed(50)));  // a tick of the server's clock, which nobody hears yet
+    slow.close();
+    ASSERT_TRUE(becomes_true(passed(500)));
+    may_go = true;
+    EXPECT_EQ(other.read().status, 200);
+    ASSERT_TRUE(becomes_true([&] { return server.total().connections_closed > 0; }));
+    EXPECT_EQ(other.get("/").status, 200);
+    EXPECT_EQ(server.total().connections_closed, 1u);
+    EXPECT_EQ(server->open_connections(), 1u);
 }
 
 TEST(Timeouts, HeadersThatTrickleGet408) {
