@@ -41,7 +41,12 @@ remote_error remote_error::take() noexcept {
         error.traceback = utf8(traceback);
         error.pickled.assign(pickled, static_cast<std::size_t>(pickled_size));
     } catch (...) {
-        // Out of memory, or the interpreter is ending: the type's name has to do.
+        // Out of memory or of descriptors, or the interpreter is ending: the type's name has to do,
+        // and what the exception says by itself.
+        PyErr_Clear();
+        ref said = exception ? ref::steal(PyObject_Str(exception.get())) : ref();
+        const char* text = said ? PyUnicode_AsUTF8(said.get()) : nullptr;
+        if (text != nullptr) error.message = text;
         PyErr_Clear();
     }
     return error;

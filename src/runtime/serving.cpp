@@ -14,6 +14,7 @@
 #include <system_error>
 #include <thread>
 
+#include "data/guarded.h"
 #include "runtime/worker_application.h"
 
 namespace allcores::runtime {
@@ -187,9 +188,7 @@ void serving::work(unsigned index) {
             note_interface(target);
             application->detach();
             has_served = loaded(index);
-            if (has_served) server_.run(*application, index);
-            application->attach();
-            application->shut_down();
+            is_ready = run_and_shut_down(*application, index, has_served);
         }
     }
     if (!is_ready) {
@@ -198,6 +197,26 @@ void serving::work(unsigned index) {
     Py_XDECREF(target);
     Py_XDECREF(module);
     if (is_ready) returned(index);
+}
+
+// Detached; attached when it returns. False with an exception set: it could not serve, for lack of
+// descriptors for example.
+bool serving::run_and_shut_down(worker_application& application, unsigned index, bool serves) {
+    std::exception_ptr failure;
+    try {
+        if (serves) server_.run(application, index);
+    } catch (...) {
+        failure = std::current_exception();
+    }
+    application.attach();
+    application.shut_down();
+    if (!failure) return true;
+    try {
+        std::rethrow_exception(failure);
+    } catch (...) {
+        data::set_python_error();
+    }
+    return false;
 }
 
 // Attached.
@@ -268,7 +287,9 @@ void serving::failed(unsigned index, std::unique_ptr<data::remote_error> error) 
     } else if (!error_) {
         error_ = std::move(error);
     }
-    if (own.at == phase::loading) own.at = phase::failed;
+    if (own.at == phase::loading || own.at == phase::serving || own.at == phase::retiring) {
+        own.at = phase::failed;
+    }
     begin_next();
     announce();
 }
@@ -278,10 +299,7 @@ bool serving::serve_here(PyObject* loaded) {
         worker_application::make(loaded, server_.addresses().at(0));
     if (!application || !application->is_ready()) return false;
     application->detach();
-    server_.run(*application, 0);
-    application->attach();
-    application->shut_down();
-    return true;
+    return run_and_shut_down(*application, 0, true);
 }
 
 void serving::stop(milliseconds grace) {

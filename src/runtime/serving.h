@@ -27,6 +27,8 @@
 
 namespace allcores::runtime {
 
+class worker_application;
+
 class serving : public std::enable_shared_from_this<serving> {
  public:
     // `payload`: what allcores._worker.load takes, in each worker. So many as `loading` load it at
@@ -107,7 +109,7 @@ class serving : public std::enable_shared_from_this<serving> {
         serving,
         retiring,  // it is to finish what it has
         returned,  // its job is over
-        failed,    // to load
+        failed,    // to load, or to begin to serve
         lost,      // it did not come back in time: its thread may be in there for ever
     };
 
@@ -138,6 +140,7 @@ class serving : public std::enable_shared_from_this<serving> {
 
     // The job of one worker, attached.
     void work(unsigned index);
+    bool run_and_shut_down(worker_application& application, unsigned index, bool serves);
     void note_interface(PyObject* target);
     bool loaded(unsigned index);
     void failed(unsigned index, std::unique_ptr<data::remote_error> error);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -231,3 +232,26 @@ def test_a_lifespan_that_waits_is_cancelled_when_its_worker_is_ended() -> None:
     done = run_program(INTERRUPTED, options=("-W", "error"))
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "['startup', 'out', 'shutdown', 'out']\n"
+
+
+# Somewhere among these numbers the last descriptor goes to each of the steps up to serving.
+@pytest.mark.parametrize("most", range(12, 32))
+def test_a_server_without_enough_descriptors_says_so(most: int) -> None:
+    program = f"""
+import os, resource, signal
+import allcores
+resource.setrlimit(resource.RLIMIT_NOFILE, ({most}, {most}))
+allcores.serve("asgi_app:without_lifespan", port=0, workers=2,
+               ready=lambda _: os.kill(os.getpid(), signal.SIGTERM))
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=here,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode in (0, 1), ended.stderr
+    if ended.returncode == 1:
+        assert re.search("descriptors|files|interpreter", ended.stderr), ended.stderr
