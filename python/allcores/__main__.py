@@ -24,14 +24,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         # A program that only serves is spared what argparse imports.
         status = _serve(given[1:]) if given[:1] == [_SERVE] else _run(given)
-        sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # The reader of a pipe has gone; Python would complain once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _forget_output()
         return 1
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        _forget_output()
+        return status if given[:1] == [_SERVE] else 1
     return status
+
+
+def _forget_output() -> None:
+    """The reader of a pipe has gone, or a disk is full: Python would complain once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _serve(given: list[str]) -> int:

@@ -258,11 +258,14 @@ def _announce(
     workers = given["workers"]
     plural = "worker" if workers == 1 else "workers"
     python = f"{version_info.major}.{version_info.minor}.{version_info.micro}"
-    print(
-        f"allcores {_core.__version__}: serving on {names} with {workers} {plural} ({interface}), "
-        f"Python {python}; Ctrl-C or SIGTERM stops",
-        flush=True,
-    )
+    try:
+        print(
+            f"allcores {_core.__version__}: serving on {names} with {workers} {plural} "
+            f"({interface}), Python {python}; Ctrl-C or SIGTERM stops",
+            flush=True,
+        )
+    except OSError:  # a pipe without a reader, a disk that is full: no reason not to serve
+        pass
 
 
 def _listen_problem(error: OSError, host: Any, port: int) -> str:

@@ -277,6 +277,23 @@ def test_the_folder_of_the_application(folder: Path, tmp_path: Path) -> None:
         assert server.end() == 0
 
 
+@pytest.mark.parametrize("output", ["none", "full"])
+def test_nobody_has_to_hear_that_it_serves(folder: Path, output: str) -> None:
+    (folder / "ends.py").write_text(
+        """
+import os, signal, threading
+
+threading.Timer(0, os.kill, (os.getpid(), signal.SIGTERM)).start()
+app = print
+"""
+    )
+    line = command(folder, "ends:app", "--port=0", "--workers=1")
+    redirected = {"none": ">&-", "full": ">/dev/full"}[output]
+    shell = ["sh", "-c", f'exec "$@" {redirected}', "sh", *line]
+    done = subprocess.run(shell, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 # What responses have
 
 
