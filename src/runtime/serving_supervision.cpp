@@ -229,6 +229,16 @@ void serving::look_at_serving(unsigned index) {
 // A new worker; with `index` it takes over from that one, else the place of one that is no more.
 // `reason`: what became of that one, as its sentence goes on.
 void serving::replace(unsigned index, std::string reason) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (count(phase::empty) == 0) {
+            if (count(phase::retiring) + count(phase::returned) + count(phase::failed) == 0) {
+                log(http::log_level::error, "a worker can't be replaced: too many are stuck");
+                not_before_ = clock::now() + pause_after_failure;
+            }
+            return;  // else a place will be empty in a moment
+        }
+    }
     std::shared_ptr<interpreter::interpreter> home;
     try {
         home = make_interpreter(made_++);
@@ -238,13 +248,9 @@ void serving::replace(unsigned index, std::string reason) {
         return;
     }
     const std::lock_guard lock(mutex_);
+    // Other threads make places empty, but don't fill them.
     const auto empty =
         std::ranges::find_if(places_, [](const place& each) { return each.at == phase::empty; });
-    if (empty == places_.end()) {
-        log(http::log_level::error, "a worker can't be replaced: too many are stuck");
-        end_one(std::move(home), milliseconds(0), nobody);
-        return;
-    }
     const auto place_of_new = static_cast<unsigned>(empty - places_.begin());
     settle(place_of_new, std::move(home), index);
     place& own = places_[place_of_new];

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -178,6 +179,29 @@ def test_a_worker_that_is_stuck_is_reported_and_replaced(code: Code) -> None:
             said = "in place of one that was stuck with one request for "
             assert f"allcores: a new worker serves {said}" in server.stderr()
         assert server.end() == 0, server.stderr()
+
+
+STUCK_FOR_EVER = """
+import ctypes
+def app(request):
+    ctypes.PyDLL(None).sleep(3600)  # with the GIL
+"""
+
+
+def test_when_all_are_stuck_for_ever_it_is_said_now_and_then(tmp_path: Path) -> None:
+    (tmp_path / "stuck.py").write_text(STUCK_FOR_EVER)
+    imports = f"import sys; sys.path.insert(0, {str(tmp_path)!r})"
+    with serving("'stuck:app', workers=1, worker_timeout=0.2", imports) as server:
+        connections = [server.socket() for _ in range(16)]  # one for each new worker, and more
+        for each in connections:
+            each.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        server.wait_until_it_said("too many are stuck")
+        with pytest.raises(subprocess.TimeoutExpired):
+            server.process.wait(1)
+        assert server.stderr().count("too many are stuck") == 1
+        for each in connections:
+            each.close()
+        assert server.end() == 0
 
 
 def test_a_worker_is_replaced_after_so_many_requests(code: Code) -> None:
