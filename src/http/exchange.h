@@ -132,6 +132,7 @@ class exchange {
     bool http_1_0_ = false;     // of the request
     bool finished_ = false;     // the application is done with it
     bool gone_ = false;         // nothing can be sent or received
+    bool refused_ = false;      // and the client was told why
     bool watched_ = false;      // in the worker's own set, not in the shared one
     bool is_head_ = false;      // the request's method
     bool in_handle_ = true;     // handle() has not returned

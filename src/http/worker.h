@@ -105,6 +105,7 @@ class worker final : request_parser::sink, port {
     void watch(exchange& exchange);
     void unwatch(exchange& exchange);
     void fail(exchange& exchange);
+    void refuse_held(exchange& exchange, int status);
     void read_more(exchange& exchange);
     exchange::output send_out(exchange& exchange, std::string_view body);
     exchange::output frame(exchange& exchange, std::string_view body);
@@ -132,6 +133,7 @@ class worker final : request_parser::sink, port {
     bool end_of_handle(const request& request);
     void write_response(const request& request);
     void write_error(connection& connection, int status);
+    std::size_t write_error_to(byte_buffer& out, int status);
     void send_collected(connection& connection);
     enum class [[nodiscard]] sent { all, blocked, failed };
     void suit_window(connection& connection);

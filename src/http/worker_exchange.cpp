@@ -49,9 +49,9 @@ bool worker::end_of_handle(const request& request) {
     if (!held.finished_ && !held.gone_) return false;
     if (held.gone_) {
         tell_gone(held);
-        broken_ = true;
+        broken_ = !held.refused_;
     }
-    if (held.drops_rest()) {
+    if (held.refused_ || held.drops_rest()) {
         connection.closing = connection.lingers = true;
     }
     // All of it came and went inside handle(), but perhaps for what the socket has no room for:
@@ -112,9 +112,10 @@ bool worker::resume_finished() {
 
 // The application is done with its request: the connection is like any other again.
 void worker::resume(connection& connection) {
-    const bool gone = connection.exchange->gone_;
-    if (gone) tell_gone(*connection.exchange);
-    const bool drops_rest = connection.exchange->drops_rest();
+    const bool refused = connection.exchange->refused_;
+    const bool gone = connection.exchange->gone_ && !refused;
+    if (connection.exchange->gone_) tell_gone(*connection.exchange);
+    const bool drops_rest = refused || connection.exchange->drops_rest();
     std::erase(unsent_, &connection);
     release_held(connection);
     if (gone) return (void)close(connection);
@@ -164,6 +165,17 @@ void worker::fail(exchange& exchange) {
     resume_soon(exchange);
 }
 
+// The same, for what the client does wrong: it hears of that where the response has not begun.
+void worker::refuse_held(exchange& exchange, int status) {
+    if (!exchange.gone_ && !exchange.started_ && !exchange.raw_) {
+        exchange.refused_ = true;
+        exchange.body_bytes_ = write_error_to(exchange.out_, status);
+        if (exchange.log_) exchange.log_->status = status;
+        (void)send_out(exchange, {});
+    }
+    fail(exchange);
+}
+
 void worker::read_more(exchange& exchange) {
     connection& connection = exchange.connection_;
     if (connection.message.awaits_continue() && !exchange.raw_) {
@@ -201,7 +213,7 @@ void worker::read_more(exchange& exchange) {
             keep_input(connection, at + size - left, left);
             connection.unread = left;
         } else if (result.what == request_parser::outcome::failed) {
-            return fail(exchange);
+            return refuse_held(exchange, result.status);
         }
     }
 }
@@ -258,7 +270,8 @@ exchange::input exchange::wait_input() {
         const std::uint64_t end = body_deadline(limits, 0, waited_ms, received_);
         if (end <= waited_ms || !home_.wait_ready(*this, POLLIN, end - waited_ms)) {
             home_.counts_.timeouts.add(1);
-            home_.fail(*this);
+            const bool ends = home_.shared_.finished.load(std::memory_order_acquire);
+            ends ? home_.fail(*this) : home_.refuse_held(*this, 408);
         }
         waited_ns_ += worker::now_ns() - began;
     }

@@ -121,15 +121,22 @@ void worker::write_response(const request& request) {
 }
 
 void worker::write_error(connection& connection, int status) {
-    std::string text = std::to_string(status) + " " + std::string(reason_phrase(status)) + "\n";
-    counts_.response_sent(status);
-    response_.reset();
-    response_.status(status);
-    response_.content_type("text/plain; charset=utf-8");
-    head_.write(collected_, response_, static_cast<std::int64_t>(text.size()),
-                head_writer::connection::close);
-    collected_.append(text);
+    (void)write_error_to(collected_, status);
     connection.closing = connection.lingers = true;
+}
+
+// The size of its body.
+std::size_t worker::write_error_to(byte_buffer& out, int status) {
+    const std::string text =
+        std::to_string(status) + " " + std::string(reason_phrase(status)) + "\n";
+    counts_.response_sent(status);
+    response answer;
+    answer.status(status);
+    answer.content_type("text/plain; charset=utf-8");
+    head_.write(out, answer, static_cast<std::int64_t>(text.size()),
+                head_writer::connection::close);
+    out.append(text);
+    return text.size();
 }
 
 void worker::send_collected(connection& connection) {

@@ -243,7 +243,7 @@ void worker::look_at_held() {
         if (own->listener_ && own->listener_->on_timeout()) continue;
         if (own->finished_ || own->gone_) continue;
         counts_.timeouts.add(1);
-        fail(*own);
+        own->wants_input_ ? refuse_held(*own, 408) : fail(*own);
         tell_gone(*own);
     }
 }
