@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _forget_output() -> None:
-    """The reader of a pipe has gone, or a disk is full: Python would complain once more at its end."""
+    """A pipe's reader has gone, or a disk is full: Python would complain once more at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 

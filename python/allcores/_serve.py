@@ -265,7 +265,7 @@ def _announce(
             flush=True,
         )
     except OSError:  # a pipe without a reader, a disk that is full: no reason not to serve
-        pass
+        return
 
 
 def _listen_problem(error: OSError, host: Any, port: int) -> str:
