@@ -10,6 +10,8 @@
 namespace allcores::http {
 namespace {
 
+constexpr std::size_t longest_kept_host = 64;
+
 constexpr auto method_names = [] {
     std::array<std::string_view, 64> names{};
 #define ALLCORES_METHOD(number, name, text) names[number] = #text;
@@ -182,7 +184,9 @@ bool message_state::is_chunked() const {
 }
 
 request_parser::request_parser(const http::limits& limits, sink& sink)
-    : limits_(limits), sink_(sink), fields_(limits.max_headers) {}
+    : limits_(limits), sink_(sink), fields_(limits.max_headers) {
+    good_host_.reserve(longest_kept_host);  // nothing may be thrown through llhttp
+}
 
 request_parser::result request_parser::feed(message_state& state, char* data, std::size_t size,
                                             const peer& client) {
@@ -246,7 +250,10 @@ int request_parser::check_fields(const llhttp_t& machine) {
         field& each = fields_[i];
         each.value = without_trailing_blanks(each.value);
         if (each.name.size() == 4 && equal_ignoring_case(each.name, "host")) {
-            if (++hosts > 1 || !is_host(each.value)) return fail(400);
+            if (++hosts > 1) return fail(400);
+            if (!each.value.empty() && each.value == good_host_) continue;
+            if (!is_host(each.value)) return fail(400);
+            if (each.value.size() <= longest_kept_host) good_host_ = each.value;
         } else if (each.name.size() == 6 && equal_ignoring_case(each.name, "expect")) {
             if (machine.http_minor == 0) continue;  // a client of 1.0 can't expect anything
             if (!equal_ignoring_case(each.value, "100-continue")) return fail(417);

@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -121,6 +122,7 @@ class request_parser {
 
     const http::limits limits_;
     sink& sink_;
+    std::string good_host_;  // the last one: most clients say the same
     // For the time of one feed():
     message_state* state_ = nullptr;
     const peer* client_ = nullptr;

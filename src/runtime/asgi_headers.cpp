@@ -57,6 +57,12 @@ std::int64_t add_asgi_headers(PyObject* pairs, http::response& response) {
                     continue;
                 }
                 break;
+            case 12:
+                if (http::equal_ignoring_case(name, "content-type")) {
+                    response.content_type(http::trim(value));  // which knows the last one
+                    continue;
+                }
+                break;
             case 14:
                 if (http::equal_ignoring_case(name, "content-length")) {
                     length = parse_length(value);
