@@ -40,8 +40,14 @@ PyObject* send(PyObject* self, PyObject* sent) {
     return nullptr;
 }
 
+// Null without an exception is the end with None, which most have, and needs no StopIteration.
 PyObject* next(PyObject* self) {
-    return send(self, Py_None);
+    PyObject* result = nullptr;
+    const PySendResult what = advance(self, Py_None, &result);
+    if (what != PYGEN_RETURN) return result;
+    if (result != Py_None) PyErr_SetObject(PyExc_StopIteration, result);
+    Py_DECREF(result);
+    return nullptr;
 }
 
 PyObject* throw_into(PyObject* object, PyObject* const* arguments, Py_ssize_t count) {

@@ -75,17 +75,30 @@ void asgi_scope::clear() {
 }
 
 PyObject* asgi_scope::make(const http::request& request) {
-    PyObject* scope = make_from(pattern_, request);
-    if (scope != nullptr &&
-        !put(scope, method_, strings_.method(request.method_number, request.method))) {
-        Py_CLEAR(scope);
+    return prepare(request) ? make_from(pattern_, request) : nullptr;
+}
+
+// Most requests ask for what the one before did: so it is in the dict that is copied, where to see
+// that it is the same costs less than to set it.
+bool asgi_scope::prepare(const http::request& request) {
+    if (last_method_ != request.method_number) {
+        last_method_ = no_method;
+        if (!put(pattern_, method_, strings_.method(request.method_number, request.method))) {
+            return false;
+        }
+        last_method_ = request.method_number;
     }
-    return scope;
+    if (has_path_ && request.path == last_path_) return true;
+    has_path_ = false;
+    last_path_ = request.path;
+    has_path_ = set_path(pattern_, request);
+    return has_path_;
 }
 
 PyObject* asgi_scope::make_websocket(const http::request& request, PyObject* subprotocols) {
     PyObject* scope = make_from(websocket_pattern_, request);
-    if (scope != nullptr && PyDict_SetItem(scope, subprotocols_, subprotocols) < 0) {
+    if (scope != nullptr &&
+        (!set_path(scope, request) || PyDict_SetItem(scope, subprotocols_, subprotocols) < 0)) {
         Py_CLEAR(scope);
     }
     return scope;
@@ -94,8 +107,8 @@ PyObject* asgi_scope::make_websocket(const http::request& request, PyObject* sub
 PyObject* asgi_scope::make_from(PyObject* pattern, const http::request& request) {
     PyObject* scope = PyDict_Copy(pattern);
     if (scope == nullptr) return nullptr;
-    bool good = set_path(scope, request) && put(scope, headers_, make_headers(request)) &&
-                put(scope, client_, make_client(request));
+    bool good =
+        put(scope, headers_, make_headers(request)) && put(scope, client_, make_client(request));
     if (good && !request.query.empty()) good = put(scope, query_string_, bytes(request.query));
     if (good && request.scheme == "https") {
         good =

@@ -33,9 +33,15 @@ class asgi_scope {
     PyObject* make_headers(const http::request& request);
     PyObject* header_name(std::string_view name);
     PyObject* make_client(const http::request& request);
+    bool prepare(const http::request& request);
     bool set_path(PyObject* scope, const http::request& request);
 
-    PyObject* pattern_ = nullptr;
+    static constexpr int no_method = -1;
+
+    PyObject* pattern_ = nullptr;  // with the method and path of the request before
+    int last_method_ = no_method;
+    bool has_path_ = false;
+    std::string last_path_;  // as it came
     PyObject* websocket_pattern_ = nullptr;
     PyObject* state_ = nullptr;
     PyObject *http_version_ = nullptr, *method_ = nullptr, *path_ = nullptr, *raw_path_ = nullptr,
