@@ -72,13 +72,29 @@ def describe_exception(error: BaseException) -> tuple[str, str, str, bytes]:
         text = "".join(traceback.format_exception(error))
     except Exception:
         text = f"{type_name(type(error))}: {message}\n"
-    pickled = b""
-    if isinstance(error, Exception):
-        try:
-            pickled = _pickle.dumps(error, protocol=5)
-        except Exception:
-            pickled = b""
-    return type_name(type(error)), message, text, pickled
+    return type_name(type(error)), message, text, _pickle_of(error)
+
+
+def _pickle_of(error: BaseException) -> bytes:
+    if not isinstance(error, Exception):
+        return b""
+    try:
+        # (In the main interpreter pickle finds __main__'s classes, which nobody else does.)
+        if type(error).__module__ != "__main__":
+            return _pickle.dumps(error, protocol=5)
+    except Exception:
+        pass
+    # A class that came here by value, or went from here, is one and the same on both sides.
+    if "cloudpickle.cloudpickle" not in sys.modules:
+        return b""
+    file = io.BytesIO()
+    try:
+        pickler = by_value_pickler()(file, 5)
+        pickler.arriving = error
+        pickler.dump(error)
+    except Exception:
+        return b""
+    return file.getvalue()
 
 
 def arrived_exception(name: str, message: str, text: str, pickled: bytes) -> BaseException:
@@ -194,6 +210,26 @@ def make_alias(name: str, value: Any, parameters: tuple[Any, ...]) -> Any:
     return typing.TypeAliasType(name, value, type_params=parameters)
 
 
+def _keep_slots(cls: type, parts: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What cloudpickle makes of a class, with its slots: it gives the copy a __dict__ instead, and
+    fails where their names are private.
+    """
+    inside = cls.__dict__
+    # (An enumeration has more arguments, and typing.NamedTuple lets nobody set __slots__.)
+    if "__slots__" not in inside or len(parts[1]) != 6 or issubclass(cls, tuple):
+        return parts
+    slots = [
+        name
+        for name, found in inside.items()
+        if (isinstance(found, types.MemberDescriptorType) and found.__name__ == name)
+        or (isinstance(found, types.GetSetDescriptorType) and name in ("__dict__", "__weakref__"))
+    ]
+    make, (kind, name, bases, variables, *others), (attributes, members), *rest = parts
+    variables = {**variables, "__slots__": tuple(slots)}
+    attributes = {name: value for name, value in attributes.items() if name not in slots}
+    return make, (kind, name, bases, variables, *others), (attributes, members), *rest
+
+
 _by_value: Any = None
 
 
@@ -221,6 +257,10 @@ def by_value_pickler() -> Any:
         # table is a dict (not cloudpickle's ChainMap), and reduce_special is called for functions,
         # classes, modules and exceptions only.
 
+        # An exception that is raised on the other side: its causes are not wanted, nor copies of
+        # classes that are not there already.
+        arriving: Any = None
+
         def __init__(self, file: Any, protocol: int, **options: Any) -> None:
             # (Looked at when it is initialized.)
             self.dispatch_table = copyreg.dispatch_table | of_cloudpickle | others
@@ -242,8 +282,12 @@ def by_value_pickler() -> Any:
                 and obj.__module__ != "builtins"
                 and not is_importable(obj.__module__)
             ):
-                return inside._dynamic_class_reduce(obj)
+                if self.arriving and obj not in inside._DYNAMIC_CLASS_TRACKER_BY_CLASS:
+                    refuse(obj)
+                return _keep_slots(obj, inside._dynamic_class_reduce(obj))
             if isinstance(obj, BaseException):
+                if obj is self.arriving:
+                    return NotImplemented
                 from allcores import _sending
 
                 return _sending.reduce_exception(obj)

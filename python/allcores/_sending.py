@@ -15,7 +15,7 @@ from allcores import _core, _functions
 # Not from typing: its import costs every interpreter more than all of this package.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
 
@@ -180,16 +180,19 @@ def refusal(error: BaseException, root: Any, objects: list[Any], place: str) -> 
         if failure is not None:
             culprit, reason = obj, failure
             break
-    path = place + (_path_to(culprit, root) or "")
-    while True:
-        for step, child in _parts(culprit):
+    steps: list[str] = []
+    seen = [culprit]
+    while len(seen) < 300:
+        for step, child in _every_part(culprit):
             failure = _failure(child)
-            if failure is not None and len(path) < 1000:
-                path += step
+            if failure is not None and not any(child is each for each in seen):
+                steps.append(step)
+                seen.append(child)
                 culprit, reason = child, failure
                 break
         else:
             break
+    path = place + (_path_to(seen[0], root) or "") + _shortened(steps)
     if isinstance(culprit, types.FunctionType):
         text = _functions.blame(culprit, reason, set())
     elif isinstance(reason, RecursionError) or isinstance(reason.__cause__, RecursionError):
@@ -210,6 +213,12 @@ def _failure(obj: Any) -> Exception | None:
     return None
 
 
+def _shortened(steps: list[str]) -> str:
+    if len(steps) > 40:
+        steps[20:-20] = ["..."]
+    return "".join(steps)
+
+
 def _path_to(wanted: Any, root: Any) -> str | None:
     """Where in what the codec writes itself an object is, as in "[0]['users'].file"."""
     stack: list[tuple[Any, Any]] = [(root, None)]
@@ -221,12 +230,10 @@ def _path_to(wanted: Any, root: Any) -> str | None:
             while way is not None:
                 way, step = way
                 steps.append(step)
-            if len(steps) > 40:
-                steps[20:-20] = ["..."]
-            return "".join(reversed(steps))
+            return _shortened(steps[::-1])
         if id(obj) not in seen:
             seen.add(id(obj))
-            inside = _elements(obj) + _attributes(obj) + _slots(obj)
+            inside = _elements(obj) + _attributes(obj) + _slots(obj) + _class_of(obj)
             stack += [(child, (way, step)) for step, child in reversed(inside)]
     return None
 
@@ -234,7 +241,7 @@ def _path_to(wanted: Any, root: Any) -> str | None:
 def _elements(obj: Any) -> list[tuple[str, Any]]:
     if isinstance(obj, (tuple, list)):
         return [(f"[{i}]", child) for i, child in enumerate(obj)]
-    if isinstance(obj, dict):
+    if isinstance(obj, (dict, types.MappingProxyType)):
         pairs = [(f"[{_short(key)}]", child) for key, child in obj.items()]
         return pairs + [(f"'s key {_short(key)}", key) for key in obj]
     if isinstance(obj, (set, frozenset)):
@@ -253,9 +260,38 @@ def _attributes(obj: Any) -> list[tuple[str, Any]]:
     return [(f".{name}", child) for name, child in attributes.items()]
 
 
+def _class_of(obj: Any) -> list[tuple[str, Any]]:
+    """An object's class, where that goes with it by value."""
+    cls = type(obj)
+    return [] if _functions.goes_by_name(cls) else [("'s class", cls)]
+
+
+def _every_part(obj: Any) -> Iterator[tuple[str, Any]]:
+    """What it is made of; then what pickle is given, which says less about where that is."""
+    yield from _parts(obj)
+    if isinstance(obj, (type, types.ModuleType, types.FunctionType)):
+        return
+    try:
+        reduced = obj.__reduce_ex__(5)
+    except Exception:
+        return
+    if isinstance(reduced, tuple) and len(reduced) in range(2, 7):
+        _, arguments, state, items, pairs, _ = (*reduced, None, None, None, None)[:6]
+        yield from [(f"[{i}]", child) for i, child in enumerate(items or ())]
+        yield from [(f"[{_short(key)}]", child) for key, child in pairs or ()]
+        yield from [("'s contents", child) for child in (arguments, state) if child is not None]
+
+
 def _parts(obj: Any) -> list[tuple[str, Any]]:
     """What an object of any class is made of, as far as its class does not hide it."""
-    if isinstance(obj, (type, types.ModuleType, types.FunctionType)):
+    if isinstance(obj, type):
+        if _functions.goes_by_name(obj):
+            return []
+        hidden = (types.GetSetDescriptorType, types.MemberDescriptorType)
+        inside = [(f".{name}", value) for name, value in vars(obj).items()]
+        inside = [(step, value) for step, value in inside if not isinstance(value, hidden)]
+        return [("'s base", base) for base in obj.__bases__] + inside
+    if isinstance(obj, (types.ModuleType, types.FunctionType)):
         return []
     found = _elements(obj)
     if isinstance(obj, BaseException):
@@ -263,7 +299,11 @@ def _parts(obj: Any) -> list[tuple[str, Any]]:
         found += [(".__cause__", obj.__cause__), (".__context__", obj.__context__)]
     if isinstance(obj, types.MethodType):
         found.append((".__self__", obj.__self__))
-    found += _attributes(obj) + _slots(obj)
+    if isinstance(obj, property):
+        found += [(".fget", obj.fget), (".fset", obj.fset), (".fdel", obj.fdel)]
+    if isinstance(obj, (classmethod, staticmethod)):
+        found.append((".__func__", obj.__func__))
+    found += _attributes(obj) + _slots(obj) + _class_of(obj)
     return [(step, child) for step, child in found if child is not None]
 
 
@@ -272,9 +312,13 @@ def _slots(obj: Any) -> list[tuple[str, Any]]:
     for cls in type(obj).__mro__:
         slots = cls.__dict__.get("__slots__", ())
         for name in (slots,) if isinstance(slots, str) else tuple(slots):
+            if not isinstance(name, str) or name in ("__dict__", "__weakref__"):
+                continue
+            if name.startswith("__") and not name.endswith("__"):
+                name = f"_{cls.__name__.lstrip('_')}{name}"
             try:
                 found.append((f".{name}", getattr(obj, name)))
-            except Exception:  # not set, or a name that is mangled
+            except Exception:  # not set
                 continue
     return found
 
@@ -298,7 +342,7 @@ def _advice(obj: Any) -> str:
         return "pass its name, and open it there"
     if name == "socket.socket":
         return "pass its descriptor (socket.detach()), and make a socket of that there"
-    if isinstance(obj, memoryview):
+    if isinstance(obj, memoryview) or name == "mmap.mmap":
         return "pass bytes(...) of it to copy the memory, or allcores.view(...) of it to share it"
     if isinstance(obj, types.GeneratorType):
         return "pass list(...) of what it yields"

@@ -1,6 +1,9 @@
 """What can't cross is refused, whole, with the place where it is and another way that would do."""
 
+import collections
+import functools
 import gc
+import mmap
 import re
 import socket
 import sys
@@ -35,6 +38,60 @@ def numbers():
 
 async def later():
     pass
+
+
+class Holding:
+    """Of a class that goes by value, since a class in a function does."""
+
+    __slots__ = ("__inside",)
+
+    def __init__(self, inside):
+        self.__inside = inside
+
+
+class Registered:
+    def __init__(self, inside):
+        self._hidden = inside
+
+    def __getattribute__(self, name):
+        if name == "__dict__":
+            raise AttributeError(name)
+        return object.__getattribute__(self, name)
+
+    def __reduce__(self):
+        return Registered, (1, [object.__getattribute__(self, "_hidden")])
+
+
+def test_where_it_is_in_what_hides_it():
+    lock = threading.Lock()
+    refused([Holding({"a": lock})], "[0]._Holding__inside['a']", "lock")
+    refused(collections.deque([1, [lock]]), "[1][0]", "lock")
+    refused(types.MappingProxyType({"a": lock}), "['a']", "lock")
+    refused(functools.partial(print, [lock]), "'s contents[1][0][0]", "lock")
+    refused(Registered(lock), "'s contents[1][0]", "lock")
+    with mmap.mmap(-1, 100) as memory:
+        refused([memory], "[0]", r"a mmap\.mmap cannot go .*allcores\.view")
+
+
+def test_where_it_is_in_a_class():
+    lock = threading.Lock()
+
+    class Base:
+        def locked(self):
+            return lock
+
+        kept = property(locked)
+
+    class Derived(Base):
+        inside = {"a": [lock]}
+
+    refused([Base()], "[0]'s class.locked", "locked.* uses the variable 'lock', a _thread.lock")
+    del Base.locked
+    refused([Base], "[0].kept.fget", "locked.* uses the variable 'lock', a _thread.lock")
+    del Base.kept
+    refused([Derived()], "[0]'s class.inside['a'][0]", "a _thread.lock cannot go")
+    Derived.itself = Derived
+    refused(Derived, ".inside['a'][0]", "a _thread.lock cannot go")
 
 
 def test_what_is_refused():
