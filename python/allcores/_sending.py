@@ -248,6 +248,10 @@ def _elements(obj: Any) -> list[tuple[str, Any]]:
         return [("'s element", child) for child in obj]
     if isinstance(obj, slice):
         return [(f".{name}", getattr(obj, name)) for name in ("start", "stop", "step")]
+    if isinstance(obj, _core.Move):
+        import gc
+
+        return [("", child) for child in gc.get_referents(obj) if child is not _core.Move]
     return []
 
 

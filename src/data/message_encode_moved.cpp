@@ -60,6 +60,22 @@ void encoder::copy_block(const change& what) {
     }
 }
 
+// What is moved by what the codec has written, and by what is in the pickle, too, goes with the
+// pickle, which is a message of its own that is done first: this one has a copy.
+void encoder::settle_moved_twice(PyObject* left_out) {
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(left_out); i++) {
+        PyObject* object = PyList_GET_ITEM(left_out, i);
+        if (pointer_type_of(Py_TYPE(object)) != &moving) continue;
+        const PyObject* held = reinterpret_cast<move_object*>(object)->held;
+        for (change& each : changes_) {
+            if (!each.moved || !each.take || each.object != held) continue;
+            if (each.strict) refuse(each.object, "it is in the message already");
+            each.take = false;
+            copy_block(each);
+        }
+    }
+}
+
 // Of NumPy's arrays memory has been taken before they were pickled.
 void encoder::take_back() noexcept {
     for (taken_array& each : taken_) return_numpy_memory(each);
@@ -127,14 +143,18 @@ void encoder::let_go(const std::vector<ref>& moves) noexcept {
     }
 }
 
+void encoder::refuse_again() {
+    PyErr_SetString(PyExc_ValueError, "what move() was given has been handed over already");
+    throw python_error();
+}
+
 // True when it has opened a frame.
 bool encoder::place_moved(PyObject* object) {
     auto* move = reinterpret_cast<move_object*>(object);
     PyObject* held = move->held;
-    if (held == nullptr) {
-        PyErr_SetString(PyExc_ValueError, "what move() was given has been handed over already");
-        throw python_error();
-    }
+    if (held == nullptr) refuse_again();
+    // What is written is what it holds: its own number is nobody's in the message.
+    memo_.allow_once(object);
     const bool strict = move->strict;
     const bool only = Py_REFCNT(held) == 1;  // a value that has no name
     PyTypeObject* type = Py_TYPE(held);

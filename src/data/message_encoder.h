@@ -63,6 +63,7 @@ class encoder {
             out_.put(tag::mark);
             return false;
         }
+        if (number == message_memo::once_only) refuse_again();
         out_.put(tag::again, static_cast<std::uint32_t>(number));
         return true;
     }
@@ -101,8 +102,10 @@ class encoder {
 
     // Of message_encode_moved.cpp.
     bool place_moved(PyObject* object);
+    [[noreturn]] static void refuse_again();
     void put_block(const change& what, handed_block block);
     void copy_block(const change& what);
+    void settle_moved_twice(PyObject* left_out);
     void commit(bool of_moves);
     void take_back() noexcept;
     void begin_moving();

@@ -24,6 +24,19 @@ class message_memo {
         }
     }
 
+    // The number of what must not be met again.
+    static constexpr std::uint32_t once_only = UINT32_MAX;
+
+    // To an object that has a number, or to none.
+    void allow_once(const void* address) {
+        if (entries_.empty()) return;
+        for (std::size_t i = first(address);; i = (i + 1) & mask_) {
+            entry& here = entries_[i];
+            if (here.generation != generation_) return;
+            if (here.address == address) return void(here.number = once_only);
+        }
+    }
+
     bool has(const void* address) const {
         if (entries_.empty()) return false;
         for (std::size_t i = first(address);; i = (i + 1) & mask_) {

@@ -121,6 +121,7 @@ void encoder::pickle(PyObject* root, const char* place) {
         PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(refusal.get())), refusal.get());
         throw python_error();
     }
+    settle_moved_twice(crossing.get());
     checked(PyList_Append(parts.get(), crossing.get()));
     leave_out = ref();
     state.left_out = ref();

@@ -5,6 +5,7 @@ import ctypes
 import mmap
 import sys
 import threading
+from collections import deque
 
 import pytest
 from message_values import User
@@ -106,6 +107,39 @@ def test_once_only():
     assert _send_copy(wrapped) == [1]
     with pytest.raises(ValueError, match="has been handed over already"):
         _send_copy(wrapped)
+
+
+def test_the_same_move_twice_in_a_message():
+    for value in (bytearray(BIG), b"x" * BIG, [1], (1, 2), 5, None):
+        wrapped = move(value)
+        for twice in ([wrapped, [1], wrapped], {1: wrapped, 2: deque([wrapped, wrapped])}):
+            with pytest.raises(ValueError, match="has been handed over already"):
+                _send_copy(twice)
+        assert _send_copy([wrapped, [1], [2]])[1:] == [[1], [2]]
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: bytearray(b"x" * BIG), lambda: array.array("d", [1.5]) * BIG]
+)
+def test_moved_where_it_is_written_and_where_it_is_pickled(make):
+    one = make()
+    wrapped = move(one)
+    assert _send_copy([wrapped, deque([wrapped])]) == [make(), deque([make()])] and len(one) == 0
+    one = make()
+    assert _send_copy([move(one), deque([move(one)])]) == [make(), deque([make()])]
+    assert len(one) == 0
+    one = make()
+    with pytest.raises(ValueError, match="in the message already"):
+        _send_copy([move(one, strict=True), deque([move(one)])])
+    assert one == make()
+    numbers = numpy.arange(BIG)
+    copy, [other] = _send_copy([move(numbers), deque([move(numbers)])])
+    assert len(copy) == len(other) == BIG and copy[7] == other[7] == 7
+
+
+def test_where_what_cannot_be_moved_is():
+    with pytest.raises(TypeError, match=r"the value\[1\]\['a'\]: a _thread.lock"):
+        _send_copy([1, move({"a": threading.Lock()})])
 
 
 def test_all_or_nothing():
