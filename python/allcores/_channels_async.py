@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from allcores import _core
 from allcores._channels import ChannelClosed
@@ -36,7 +36,9 @@ class _LoopBell:
                 future.set_result(None)
 
 
-_bells: WeakKeyDictionary[AbstractEventLoop, _LoopBell] = WeakKeyDictionary()
+# The loop keeps it, as it watches it. A reference from here would keep the loop, by the futures, so
+# that coroutines that wait when their loop is closed would never end, and keep what they popped.
+_bells: WeakKeyDictionary[AbstractEventLoop, ref[_LoopBell]] = WeakKeyDictionary()
 
 
 async def _one_of(cases: tuple[Case, ...]) -> tuple[int, Any]:
@@ -44,9 +46,11 @@ async def _one_of(cases: tuple[Case, ...]) -> tuple[int, Any]:
     from asyncio import get_running_loop
 
     loop = get_running_loop()
-    bell = _bells.get(loop)
+    known = _bells.get(loop)
+    bell = known() if known is not None else None
     if bell is None:
-        bell = _bells[loop] = _LoopBell(loop)
+        bell = _LoopBell(loop)
+        _bells[loop] = ref(bell)
     token = bell.next_token
     bell.next_token += 1
     waiting = bell.bell.wait(cases, token)

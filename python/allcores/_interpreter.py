@@ -109,6 +109,12 @@ class Interpreter:
     ) -> None:
         self.destroy()
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Interpreter) and other.id == self.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
     def __repr__(self) -> str:
         state = "" if self.is_alive() else ", ended"
         return f"<allcores.Interpreter {self.name!r} id={self.id}{state}>"

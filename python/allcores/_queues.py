@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from _operator import index
+
 from allcores import _core
 from allcores._channels import ChannelClosed, ChannelPoisoned, WouldBlock
 
@@ -30,7 +32,7 @@ class Queue:
     _order = 0
 
     def __init__(self, maxsize: int = 0) -> None:
-        self._channel: _core.Channel[Any] = _core._make_queue(max(maxsize, 0), self._order)
+        self._channel: _core.Channel[Any] = _core._make_queue(max(index(maxsize), 0), self._order)
 
     @property
     def maxsize(self) -> int:

@@ -336,6 +336,8 @@ def _short(key: Any) -> str:
 
 
 def _a(obj: Any) -> str:
+    if isinstance(obj, type):
+        return f"the class {_functions.type_name(obj)}"
     return f"a {_functions.type_name(type(obj))}"
 
 

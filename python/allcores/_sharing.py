@@ -62,7 +62,15 @@ def host(factory: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         raise TypeError(f"host() needs a function or class, not a {type(factory).__name__}")
     home = Interpreter(f"home of {getattr(factory, '__qualname__', type(factory).__name__)}")
     try:
-        proxy = home.call(_make_hosted, factory, args, kwargs)
+        try:
+            proxy = home.call(_make_hosted, factory, args, kwargs)
+        except TypeError as error:
+            # What can't cross was said to be where it is for call().
+            for number, place in enumerate(("factory", "args", "kwargs")):
+                head, found, rest = str(error).partition(f"args[{number}]")
+                if found and not head:
+                    raise TypeError(place + rest) from error.__cause__
+            raise
         _core._keep_home(proxy, home._handle)
     except BaseException:
         home.destroy()

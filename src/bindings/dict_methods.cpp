@@ -266,8 +266,9 @@ PyMethodDef dict_methods[] = {
                "the Dict\nis empty. With a maxsize it is one that was not used for long.")},
     {"compare_and_swap", as_method<compare_and_swap>(), METH_FASTCALL,
      PyDoc_STR("compare_and_swap($self, key, expected, new, /)\n--\n\n"
-               "Set the key to `new` if its value == expected, and nobody changes it in between; "
-               "whether\nthat was so. A key that is not there is equal to nothing: see add().")},
+               "Set the key to `new` if its value == expected, atomically; whether that was so. If "
+               "somebody\nelse changes the value while it is compared, the new one is compared. A "
+               "key that is not\nthere is equal to nothing: see add().")},
     {"update", as_method<update>(), METH_FASTCALL,
      PyDoc_STR(
          "update($self, key, function, default=..., /)\n--\n\n"

@@ -261,6 +261,17 @@ PyObject* proxy_format(PyObject* self, PyObject* specification) {
     });
 }
 
+// bytes() and complex() of it: they look for more than one method.
+template <PyTypeObject* Type>
+PyObject* proxy_converted(PyObject* self, PyObject*) {
+    return guarded([&] {
+        const auto state = as_proxy(self)->state;
+        return visit(state, self, [](errand& given) {
+            return checked(PyObject_CallOneArg(reinterpret_cast<PyObject*>(Type), given.object));
+        });
+    });
+}
+
 PyObject* proxy_reduce(PyObject*, PyObject*) {
     PyErr_SetString(PyExc_TypeError,
                     "a proxy goes to other interpreters as it is, and can't be copied or pickled");
@@ -281,8 +292,8 @@ PyMethodDef proxy_methods[] = {
     {"__reversed__", proxy_reversed, METH_NOARGS, nullptr},
     {"__dir__", proxy_dir, METH_NOARGS, nullptr},
     {"__format__", proxy_format, METH_O, nullptr},
-    fast<special<"__bytes__">>("__bytes__"),
-    fast<special<"__complex__">>("__complex__"),
+    {"__bytes__", proxy_converted<&PyBytes_Type>, METH_NOARGS, nullptr},
+    {"__complex__", proxy_converted<&PyComplex_Type>, METH_NOARGS, nullptr},
     fast<special<"__round__">>("__round__"),
     fast<special<"__trunc__">>("__trunc__"),
     fast<special<"__floor__">>("__floor__"),

@@ -1,6 +1,7 @@
 #include "data/message_encoder.h"
 // After CPython's internal headers:
 #include <atomic>
+#include <cstdlib>
 #include <cstring>
 
 #include "data/crossing.h"
@@ -63,6 +64,28 @@ void advise_sharing() {
                  text.get());
 }
 
+// Of an error about what was given by name, among all that was given: "args[2].x: ..." becomes
+// "kwargs['b'].x: ...".
+void say_by_which_name(std::size_t by_place, PyObject* names) {
+    if (!PyErr_ExceptionMatches(PyExc_TypeError)) return;
+    ref raised = ref::steal(PyErr_GetRaisedException());
+    ref text = ref::steal(PyObject_Str(raised.get()));
+    const char* utf8 = text ? PyUnicode_AsUTF8(text.get()) : nullptr;
+    char* rest = nullptr;
+    if (utf8 != nullptr && std::strncmp(utf8, "args[", 5) == 0) {
+        const std::size_t at = std::strtoul(utf8 + 5, &rest, 10);
+        if (*rest == ']' && at >= by_place && at - by_place < static_cast<std::size_t>(PyTuple_GET_SIZE(names))) {
+            PyObject* name = PyTuple_GET_ITEM(names, static_cast<Py_ssize_t>(at - by_place));
+            PyObject* cause = PyException_GetCause(raised.get());
+            PyErr_Format(PyExc_TypeError, "kwargs[%R%s", name, rest);
+            if (cause == nullptr || !PyErr_Occurred()) return Py_XDECREF(cause);
+            raised = ref::steal(PyErr_GetRaisedException());
+            PyException_SetCause(raised.get(), cause);
+        }
+    }
+    PyErr_SetRaisedException(raised.release());
+}
+
 }  // namespace
 
 bool is_atom(PyObject* object, int depth) {
@@ -93,7 +116,13 @@ cargo::cargo(PyObject* const* values, std::size_t count, PyObject* names)
         for (std::size_t each = 0; each < count; each++) {
             PyTuple_SET_ITEM(all.get(), static_cast<Py_ssize_t>(each), Py_NewRef(values[each]));
         }
-        rest_ = message::encode(all.get(), "args");
+        try {
+            rest_ = message::encode(all.get(), "args");
+        } catch (const python_error&) {
+            if (names != nullptr)
+                say_by_which_name(count - static_cast<std::size_t>(PyTuple_GET_SIZE(names)), names);
+            throw;
+        }
         return;
     }
 }

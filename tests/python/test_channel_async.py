@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -130,6 +131,22 @@ def test_a_loop_that_is_closed_while_something_waits():
     loop.run_until_complete(asyncio.gather(task, return_exceptions=True))
     loop.close()
     assert channel.pop() == "kept"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_loop_that_goes_while_something_waits():
+    channel = Channel()
+    loop = asyncio.new_event_loop()
+    loop.set_exception_handler(lambda *_: None)  # it says that a task is gone that did not end
+    task = loop.create_task(channel.apop())
+    loop.run_until_complete(until_waiting(channel, "waiting_to_pop"))
+    channel.push("kept")
+    loop.close()
+    gone = weakref.ref(loop)
+    del task, loop
+    gc.collect()
+    assert gone() is None
+    assert channel.pop_nowait() == "kept"
 
 
 def test_aselect():

@@ -199,3 +199,10 @@ def test_several_are_made_at_once():
 
 def test_cpu_count():
     assert 1 <= allcores.cpu_count() <= len(os.sched_getaffinity(0))
+
+
+def test_one_that_was_sent_is_the_same(worker):
+    [back] = worker.call(list, [worker])
+    assert back == worker and hash(back) == hash(worker)
+    with allcores.Interpreter() as other:
+        assert other != worker and worker != 1

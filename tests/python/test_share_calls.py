@@ -198,3 +198,19 @@ def test_calls_leave_nothing_behind(worker, counter):
         use()
     # One each time would be 600.
     assert blocks() - before < 400
+
+
+def test_what_cannot_cross_is_said_to_be_where_the_caller_has_put_it(counter):
+    lock = threading.Lock()
+    with pytest.raises(TypeError, match=r"^args\[1\]\['a'\]: a _thread.lock"):
+        counter.keywords(1, {"a": lock})
+    with pytest.raises(TypeError, match=r"^kwargs\['two'\]\[0\]: a _thread.lock"):
+        counter.keywords(1, one=[], two=[lock])
+    for arguments, keywords, place in (
+        (([lock],), {}, r"args\[0\]\[0\]: a _thread.lock"),
+        ((), {"a": lock}, r"kwargs\['a'\]: a _thread.lock"),
+    ):
+        with pytest.raises(TypeError, match="^" + place):
+            allcores.host(dict, *arguments, **keywords)
+    with pytest.raises(TypeError, match="^factory.*variable 'lock'"):
+        allcores.host(lambda: lock)

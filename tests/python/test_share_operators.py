@@ -128,6 +128,12 @@ def test_other_operators(worker):
     assert matrix @ 5 == ("matmul", 5)
     assert 5 @ matrix == ("rmatmul", 5)
     assert bytes(worker.call(share_value, b"x")) == b"x"
+    # They look for other methods, too.
+    assert bytes(worker.call(make, "list", (1, 2))) == b"\1\2"
+    assert bytes(worker.call(share_value, 2)) == bytes(2)
+    assert complex(worker.call(share_value, 5)) == 5 + 0j
+    with pytest.raises(TypeError, match="cannot convert 'float' object to bytes"):
+        bytes(worker.call(share_value, 2.5))
     numbers = worker.call(make, "list", [1])
     before = numbers
     numbers += [2]
