@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "data/guarded.h"
+#include "interpreter/event_loops.h"
 #include "interpreter/image_set.h"
 #include "interpreter/interpreter.h"
 #include "interpreter/process.h"
@@ -187,6 +188,7 @@ bool interpreter::end_daemon_threads() noexcept {
             if (std::find(asked.begin(), asked.end(), thread) != asked.end()) continue;
             PyThreadState_SetAsyncExc(thread, PyExc_SystemExit);
             asked.push_back(thread);
+            wake_event_loops(state_);
         }
         PyEval_SaveThread();
         std::this_thread::sleep_for(milliseconds(1));
@@ -332,6 +334,7 @@ void* interpreter::interrupter_main(void* argument) noexcept {
                                           ? PyExc_KeyboardInterrupt
                                           : PyExc_SystemExit);
         }
+        wake_event_loops(target.state_);
         PyThreadState_Clear(state);
         PyThreadState_DeleteCurrent();
     }

@@ -10,6 +10,7 @@ import sys
 import textwrap
 
 import pytest
+from programs import run_alone
 
 BOUND = 30.0  # seconds, on a busy machine; the longest take little over 1
 
@@ -476,3 +477,55 @@ def test_a_deletion_that_is_stuck():
             print(one.call("6"))
     """
     check(source, out="False\n5\n6\n")
+
+
+@pytest.mark.parametrize("where", ["owner", "caller"])
+@pytest.mark.parametrize("what", ["apop", "event", "server", "daemon"])
+def test_an_event_loop_that_waits_is_woken_for_the_end(where, what):
+    run_alone(
+        """
+        import sys, threading
+        import allcores
+
+        def wait(what, ready, cleaned):
+            import asyncio, threading
+
+            async def main():
+                ready.push(None)
+                try:
+                    if what == "apop":
+                        await ready.apop()
+                    elif what == "server":
+                        server = await asyncio.start_server(print, "127.0.0.1", 0)
+                        await server.serve_forever()
+                    else:
+                        await asyncio.Event().wait()
+                finally:
+                    cleaned.push(what)
+
+            if what == "daemon":
+                threading.Thread(target=asyncio.run, args=(main(),), daemon=True).start()
+            else:
+                asyncio.run(main())
+
+        def call():
+            try:
+                worker.call(wait, what, ready, cleaned, where=where)
+            except (RuntimeError, allcores.RemoteError):
+                pass
+
+        what, where = sys.argv[1:]
+        ready, cleaned = allcores.Channel(rendezvous=True), allcores.Channel()
+        worker = allcores.Interpreter()
+        caller = threading.Thread(target=call)
+        caller.start()
+        ready.pop()
+        if what == "daemon":
+            caller.join()
+        assert worker.destroy(timeout=0) is True
+        assert cleaned.pop_nowait() == what
+        caller.join()
+        """,
+        what,
+        where,
+    )
