@@ -190,26 +190,6 @@ def _settle_annotations(function: types.FunctionType) -> None:
         function.__annotations__ = text
 
 
-def _reduce_alias(alias: Any) -> Any:
-    """What `type X = ...` makes, which pickle knows by its name only."""
-    if _is_importable_alias(alias):
-        return alias.__name__
-    return make_alias, (alias.__name__, alias.__value__, alias.__type_params__)
-
-
-def _is_importable_alias(alias: Any) -> bool:
-    module = alias.__module__
-    if not isinstance(module, str) or not is_importable(module):
-        return False
-    return getattr(sys.modules.get(module), alias.__name__, None) is alias
-
-
-def make_alias(name: str, value: Any, parameters: tuple[Any, ...]) -> Any:
-    import typing
-
-    return typing.TypeAliasType(name, value, type_params=parameters)
-
-
 def _keep_slots(cls: type, parts: tuple[Any, ...]) -> tuple[Any, ...]:
     """What cloudpickle makes of a class, with its slots: it gives the copy a __dict__ instead, and
     fails where their names are private.
@@ -244,13 +224,16 @@ def by_value_pickler() -> Any:
     import cloudpickle
     import cloudpickle.cloudpickle as inside
 
+    from allcores import _named
+
     def refuse(obj: Any) -> Any:
         raise TypeError(f"cannot pickle {type(obj).__name__!r} object")
 
     of_cloudpickle = dict(cloudpickle.Pickler._dispatch_table)
     # cloudpickle makes something else of the first two.
     others: dict[type, Any] = {io.TextIOWrapper: refuse, memoryview: refuse}
-    others[typing.TypeAliasType] = _reduce_alias
+    # (It has a way of its own for a TypeVar.)
+    others |= {kind: _named.reduce for kind in _named.kinds() if kind is not typing.TypeVar}
 
     class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         # A Python function that is called for each object would take longer than all else: the

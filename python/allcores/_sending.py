@@ -7,10 +7,11 @@ Called by src/data/message_pickle.cpp. All that one message has of such objects 
 from __future__ import annotations
 
 import _pickle
+import copyreg
 import io
 import types
 
-from allcores import _core, _functions
+from allcores import _core, _functions, _named
 
 # Not from typing: its import costs every interpreter more than all of this package.
 TYPE_CHECKING = False
@@ -33,11 +34,22 @@ def _reduce_special(obj: Any) -> Any:
     raise _ByValue
 
 
+def _reduce_named(obj: Any) -> str:
+    if (name := _named.name_of(obj)) is not None:
+        return name
+    raise _ByValue
+
+
 class _Pickler(_pickle.Pickler):
     """Without cloudpickle, which most messages don't need, and whose import costs 4 MiB."""
 
     # Called for functions, classes, modules and exceptions only.
     reducer_override: Any = _core._reducer(_reduce_special)
+
+    def __init__(self, file: Any, protocol: int, **options: Any) -> None:
+        # (Looked at when it is initialized.)
+        self.dispatch_table = copyreg.dispatch_table | dict.fromkeys(_named.kinds(), _reduce_named)
+        super().__init__(file, protocol, **options)
 
 
 def pack(objects: list[Any], persistent_id: Callable[[Any], int | None]) -> list[Any]:
@@ -182,7 +194,7 @@ def refusal(error: BaseException, root: Any, objects: list[Any], place: str) -> 
             break
     steps: list[str] = []
     seen = [culprit]
-    while len(seen) < 300:
+    while len(seen) < 300 and not _is_too_deep(reason):
         for step, child in _every_part(culprit):
             failure = _failure(child)
             if failure is not None and not any(child is each for each in seen):
@@ -195,7 +207,7 @@ def refusal(error: BaseException, root: Any, objects: list[Any], place: str) -> 
     path = place + (_path_to(seen[0], root) or "") + _shortened(steps)
     if isinstance(culprit, types.FunctionType):
         text = _functions.blame(culprit, reason, set())
-    elif isinstance(reason, RecursionError) or isinstance(reason.__cause__, RecursionError):
+    elif _is_too_deep(reason):
         text = f"{_a(culprit)} cannot go to another interpreter: it is nested too deeply"
     else:
         text = f"{_a(culprit)} cannot go to another interpreter; {_advice(culprit)}"
@@ -203,6 +215,10 @@ def refusal(error: BaseException, root: Any, objects: list[Any], place: str) -> 
     # What pickle says is of use where the class has a say in it.
     made.__cause__ = None if type(reason) is TypeError else reason
     return made
+
+
+def _is_too_deep(reason: Exception) -> bool:
+    return isinstance(reason, RecursionError) or isinstance(reason.__cause__, RecursionError)
 
 
 def _failure(obj: Any) -> Exception | None:

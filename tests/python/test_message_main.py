@@ -102,3 +102,47 @@ def test_exceptions_are_caught_by_their_class():
         except allcores.RemoteError as error:
             assert error.type_name == "Own"
     """)
+
+
+def test_functions_with_a_cache_and_what_typing_makes():
+    run_alone("""
+    import functools
+    import typing
+    import allcores
+
+    Number = typing.NewType("Number", int)
+    T = typing.TypeVar("T")
+    P = typing.ParamSpec("P")
+    Ts = typing.TypeVarTuple("Ts")
+    type Alias = list[Number]
+
+    def noted(function: typing.Callable[P, T]) -> typing.Callable[P, T]:
+        def inner(*args: P.args, **kwargs: P.kwargs) -> T:
+            return function(*args, **kwargs)
+        return inner
+
+    @functools.lru_cache(maxsize=50, typed=True)
+    def fibonacci(n: Number) -> Number:
+        "Numbers."
+        return n if n < 2 else fibonacci(n - 1) + fibonacci(n - 2)
+
+    class Having:
+        @functools.cache
+        def doubled(self, number):
+            return 2 * number
+
+    @noted
+    def call(function, having):
+        how = function.cache_parameters(), function.__name__, function.__doc__
+        return function(30), fibonacci(10), having.doubled(2), how, function.cache_info().maxsize
+
+    with allcores.Interpreter() as worker:
+        expected = 832040, 55, 4, ({"maxsize": 50, "typed": True}, "fibonacci", "Numbers."), 50
+        assert worker.call(call, fibonacci, Having()) == expected
+        assert worker.call(fibonacci, 20) == 6765
+        back = worker.call(lambda: (Number, T, P, Ts, Alias))
+        assert [each.__name__ for each in back] == ["Number", "T", "P", "Ts", "Alias"]
+        assert worker.call(list, [Number])[0](5) == 5
+        # What can be imported goes by its name.
+        assert worker.call(list, [typing.AnyStr]) == [typing.AnyStr]
+    """)
