@@ -1,4 +1,6 @@
 // How a call goes to a shared object and back, on the caller's thread.
+#include <unistd.h>
+
 #include <array>
 #include <chrono>
 #include <vector>
@@ -95,6 +97,12 @@ void run_there(const std::shared_ptr<shared_object>& of, deed what, data::cargo&
 }  // namespace
 
 void raise_gone(const door& home) {
+    if (interpreter::process::get().is_closing() && getpid() != gettid() &&
+        PyInterpreterState_Get() == PyInterpreterState_Main()) {
+        // A daemon thread at the end of the process: quiet, as nobody is there to be told.
+        PyErr_SetString(PyExc_SystemExit, "the process is ending");
+        throw python_error();
+    }
     ref type;
     if (ref module = ref::steal(PyImport_ImportModule("allcores._sharing")))
         type = ref::steal(PyObject_GetAttrString(module.get(), "OwnerGone"));

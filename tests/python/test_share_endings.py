@@ -266,3 +266,34 @@ print(sorted(outcomes))
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == "False\n['OwnerGone', 'RuntimeError']\n"
+
+
+@pytest.mark.parametrize("which", ["host", "share", "caller"])
+def test_daemon_threads_that_call_are_quiet_at_the_end_of_the_process(which):
+    done = run_program(
+        """
+        import sys, threading, time
+        import allcores
+        import share_objects
+
+        def call_for_ever(proxy):
+            while True:
+                proxy.append(1)
+                called.set()
+
+        called = threading.Event()
+        worker = allcores.Interpreter()
+        if sys.argv[1] == "caller":
+            begun, channel = allcores.Channel(rendezvous=True), allcores.Channel()
+            target, arguments = worker.call, (lambda b, c: (b.push(1), c.pop()), begun, channel)
+            options = {"where": "caller"}
+        else:
+            target, options = call_for_ever, {}
+            home = sys.argv[1] == "host"
+            arguments = (allcores.host(list) if home else worker.call(share_objects.make, "list"),)
+        threading.Thread(target=target, args=arguments, kwargs=options, daemon=True).start()
+        begun.pop() if options else called.wait()
+        """,
+        which,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
