@@ -7,8 +7,13 @@ in a function. Used by the picklers of allcores._sending and allcores._functions
 from __future__ import annotations
 
 import sys
-from _functools import _lru_cache_wrapper
-from _typing import ParamSpec, TypeAliasType, TypeVar, TypeVarTuple
+from _functools import _lru_cache_wrapper  # type: ignore[import-not-found]
+from _typing import (  # type: ignore[import-not-found]
+    ParamSpec,
+    TypeAliasType,
+    TypeVar,
+    TypeVarTuple,
+)
 
 from allcores import _functions
 
@@ -64,6 +69,7 @@ class _Cached:
     """The function of a cache that is being made."""
 
     __slots__ = ("function",)
+    function: Any
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.function(*args, **kwargs)

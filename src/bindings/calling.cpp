@@ -1,12 +1,15 @@
 // Functions that are called in another interpreter on the caller's thread, or on the main thread:
 // allcores.call_in_main, and Interpreter.call with where="caller".
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <vector>
 
 #include "bindings/module.h"
 #include "bindings/proxy_object.h"
 #include "data/guarded.h"
 #include "interpreter/attach.h"
+#include "interpreter/interpreter.h"
 #include "interpreter/main_thread.h"
 #include "interpreter/process.h"
 
@@ -72,6 +75,17 @@ struct end_of_call {
     }
 };
 
+// Whose own threads wait for the jobs that this thread, the main one, is in.
+thread_local std::vector<const interpreter::interpreter*> waiting;
+
+class job_of {
+ public:
+    explicit job_of(const interpreter::interpreter* asker) { waiting.push_back(asker); }
+    ~job_of() { waiting.pop_back(); }
+    job_of(const job_of&) = delete;
+    job_of& operator=(const job_of&) = delete;
+};
+
 // Throws python_error when this interpreter ends meanwhile.
 void wait_for(pending_call& call) {
     const std::shared_ptr<door> own = process::get().current_door();
@@ -104,7 +118,10 @@ PyObject* call_in_main(PyObject*, PyObject* const* arguments, Py_ssize_t count) 
         auto pending = std::make_shared<pending_call>();
         const bool posted = interpreter::post_to_main_thread(
             [asked = call(arguments[0], arguments[1], arguments[2]),
-             end = end_of_call(pending)] mutable { asked.run(end.of->result); });
+             end = end_of_call(pending), asker = interpreter::interpreter::current()] mutable {
+                const job_of running(asker);
+                asked.run(end.of->result);
+            });
         if (!posted) raise_gone(main);
         wait_for(*pending);
         return arrive(pending->result, main);
@@ -141,6 +158,10 @@ PyMethodDef functions[] = {
 };
 
 }  // namespace
+
+bool waits_for_this_thread(const interpreter::interpreter& asker) {
+    return std::ranges::find(waiting, &asker) != waiting.end();
+}
 
 ref call_there(door& where, PyObject* function, PyObject* arguments, PyObject* keywords) {
     call asked(function, arguments, keywords);

@@ -183,6 +183,13 @@ PyObject* handle_call(PyObject* self, PyObject* const* arguments, Py_ssize_t cou
                             "an interpreter can't call itself and wait for that");
             throw python_error();
         }
+        if (waits_for_this_thread(*callee)) {
+            PyErr_Format(PyExc_RuntimeError,
+                         "deadlock: the interpreter \"%s\" waits for this call of the main thread; "
+                         "call it with where=\"caller\"",
+                         callee->name().c_str());
+            throw python_error();
+        }
         auto state = std::make_shared<call_state>();
         const bool posted = callee->post(
             [guard = call_guard(state),

@@ -12,6 +12,7 @@
 #include "data/message_types.h"
 #include "data/ref.h"
 #include "data/shared_object.h"
+#include "interpreter/interpreter.h"
 
 namespace allcores::bindings {
 
@@ -86,6 +87,10 @@ std::shared_ptr<data::shared_object> share_part(const data::shared_object& of, P
 // `keywords` may be null. Throws python_error.
 data::ref call_there(interpreter::door& where, PyObject* function, PyObject* arguments,
                      PyObject* keywords);
+
+// Whether this is the main thread, in a job that this interpreter's own thread has given it and
+// waits for.
+bool waits_for_this_thread(const interpreter::interpreter& asker);
 
 // The parts of the module that other files than proxy.cpp add, and the type's slots that others
 // fill.

@@ -74,7 +74,8 @@ void say_by_which_name(std::size_t by_place, PyObject* names) {
     char* rest = nullptr;
     if (utf8 != nullptr && std::strncmp(utf8, "args[", 5) == 0) {
         const std::size_t at = std::strtoul(utf8 + 5, &rest, 10);
-        if (*rest == ']' && at >= by_place && at - by_place < static_cast<std::size_t>(PyTuple_GET_SIZE(names))) {
+        if (*rest == ']' && at >= by_place &&
+            at - by_place < static_cast<std::size_t>(PyTuple_GET_SIZE(names))) {
             PyObject* name = PyTuple_GET_ITEM(names, static_cast<Py_ssize_t>(at - by_place));
             PyObject* cause = PyException_GetCause(raised.get());
             PyErr_Format(PyExc_TypeError, "kwargs[%R%s", name, rest);

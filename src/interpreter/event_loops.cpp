@@ -26,8 +26,9 @@ void wake_event_loops(PyInterpreterState* interpreter) noexcept {
     }
     for (const ref& loop : loops) {
         // That does nothing but wake it: object() is as good as anything.
-        const ref done = ref::steal(PyObject_CallMethod(
-            loop.get(), "call_soon_threadsafe", "O", reinterpret_cast<PyObject*>(&PyBaseObject_Type)));
+        const ref done =
+            ref::steal(PyObject_CallMethod(loop.get(), "call_soon_threadsafe", "O",
+                                           reinterpret_cast<PyObject*>(&PyBaseObject_Type)));
         if (!done) PyErr_Clear();  // it has just been closed
     }
 }

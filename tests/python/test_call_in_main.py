@@ -6,7 +6,7 @@ import threading
 
 import pytest
 import share_objects
-from programs import run_program
+from programs import run_alone, run_program
 from servers import ServerProcess
 
 import allcores
@@ -246,3 +246,22 @@ if __name__ == "__main__":
             response, body = server.get("/")
             assert (response.status, int(body)) == (200, server.process.pid)
         assert server.end() == 0
+
+
+def test_calling_back_what_waits_for_the_main_thread_is_an_error():
+    run_alone("""
+    import allcores
+
+    @allcores.in_main(on_main_thread=True)
+    def back(where):
+        try:
+            return worker.call("1 + 1", where=where)
+        except RuntimeError as error:
+            return str(error)
+
+    worker = allcores.Interpreter("asker")
+    answer = worker.call(lambda: back("owner"))
+    assert answer.startswith('deadlock: the interpreter "asker" waits'), answer
+    assert worker.call(lambda: back("caller")) == 2
+    assert worker.call("2 + 2") == 4
+    """)

@@ -83,15 +83,15 @@ def test_where_it_is_in_a_class():
         kept = property(locked)
 
     class Derived(Base):
-        inside = {"a": [lock]}
+        inside = ({"a": lock},)
 
     refused([Base()], "[0]'s class.locked", "locked.* uses the variable 'lock', a _thread.lock")
     del Base.locked
     refused([Base], "[0].kept.fget", "locked.* uses the variable 'lock', a _thread.lock")
     del Base.kept
-    refused([Derived()], "[0]'s class.inside['a'][0]", "a _thread.lock cannot go")
+    refused([Derived()], "[0]'s class.inside[0]['a']", "a _thread.lock cannot go")
     Derived.itself = Derived
-    refused(Derived, ".inside['a'][0]", "a _thread.lock cannot go")
+    refused(Derived, ".inside[0]['a']", "a _thread.lock cannot go")
 
 
 def test_what_is_refused():

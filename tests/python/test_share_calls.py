@@ -212,5 +212,5 @@ def test_what_cannot_cross_is_said_to_be_where_the_caller_has_put_it(counter):
     ):
         with pytest.raises(TypeError, match="^" + place):
             allcores.host(dict, *arguments, **keywords)
-    with pytest.raises(TypeError, match="^factory.*variable 'lock'"):
+    with pytest.raises(TypeError, match=r"^factory.*variable 'lock'"):
         allcores.host(lambda: lock)
