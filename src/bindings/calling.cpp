@@ -117,8 +117,8 @@ PyObject* call_in_main(PyObject*, PyObject* const* arguments, Py_ssize_t count) 
             return call_there(main, arguments[0], arguments[1], arguments[2]);
         auto pending = std::make_shared<pending_call>();
         const bool posted = interpreter::post_to_main_thread(
-            [asked = call(arguments[0], arguments[1], arguments[2]),
-             end = end_of_call(pending), asker = interpreter::interpreter::current()] mutable {
+            [asked = call(arguments[0], arguments[1], arguments[2]), end = end_of_call(pending),
+             asker = interpreter::interpreter::current()] mutable {
                 const job_of running(asker);
                 asked.run(end.of->result);
             });
