@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
 def kinds() -> list[type]:
     found: list[type] = [_lru_cache_wrapper, ParamSpec, TypeAliasType, TypeVar, TypeVarTuple]
-    if (typing := sys.modules.get("typing")) is not None:
-        found.append(typing.NewType)
+    # (Another thread may be importing it: then there is none of its objects yet.)
+    new_type = getattr(sys.modules.get("typing"), "NewType", None)
+    if new_type is not None:
+        found.append(new_type)
     return found
 
 
