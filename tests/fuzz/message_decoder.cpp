@@ -320,11 +320,13 @@ class harness {
 
 }  // namespace
 
+// NOLINTNEXTLINE(readability-identifier-naming): AddressSanitizer's name for it.
 extern "C" const char* __asan_default_options() {
     return "detect_leaks=0:allocator_may_return_null=1:max_allocation_size_mb=512:malloc_context_"
            "size=5";
 }
 
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer's name for it.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
     static auto& all = *new harness;  // (the interpreters go with the process)
     if (size < 2) return 0;

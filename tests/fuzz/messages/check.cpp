@@ -296,7 +296,8 @@ message_check::value message_check::take_settled() {
             settled_.push_back(object);
         } else {
             object = settled_[written % settled_.size()];
-            std::memcpy(next_ - sizeof object, &object, sizeof object);
+            const auto address = reinterpret_cast<std::uintptr_t>(object);
+            std::memcpy(next_ - sizeof address, &address, sizeof address);
         }
     }
     if (PyUnicode_Check(object))
@@ -348,8 +349,9 @@ void message_check::take_shape() {
     std::vector<std::string_view> names;
     for (std::uint32_t i = 0; i < count; i++) {
         const auto length = take<std::uint8_t>();
-        names.emplace_back(take_bytes(length), length);
-        PyObject* name = PyUnicode_FromStringAndSize(names.back().data(), length);
+        const char* text = take_bytes(length);
+        names.emplace_back(text, length);
+        PyObject* name = PyUnicode_FromStringAndSize(text, length);
         if (name == nullptr) PyErr_Clear();
         const bool is_plain = name != nullptr && data::is_plain_attribute(classes_[of], name);
         Py_XDECREF(name);
