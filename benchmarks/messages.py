@@ -16,7 +16,10 @@ from typing import Any, NamedTuple
 
 import _report as report
 
-WAYS = ("allcores", "pickle 5", "marshal", "interpreters.Queue", "multiprocessing.Pipe")
+# Ways to copy a value, and to pass it on: ours first, and what is to be compared with it.
+CODECS = ("allcores", "pickle 5", "marshal")
+PASSAGES = ("allcores.Channel", "interpreters.Queue", "multiprocessing.Pipe")
+WAYS = (*CODECS, *PASSAGES)
 
 
 @dataclasses.dataclass
@@ -87,6 +90,16 @@ def way_of(name: str) -> Callable[[Any], Any]:
         from allcores._core import _encode
 
         return lambda value: _encode(value).decode()
+    if name == "allcores.Channel":
+        import allcores
+
+        channel = allcores.Channel()
+
+        def through_channel(value: Any) -> Any:
+            channel.push(value)
+            return channel.pop()
+
+        return through_channel
     if name == "pickle 5":
         import pickle
 
@@ -198,6 +211,13 @@ def results_of_calls(count: int) -> list[list[Any]]:
     ]
 
 
+def times(
+    found: dict[str, dict[str, float | None]], case: str, way: str, ours: str
+) -> float | None:
+    theirs, own = found[way][case], found[ours][case]
+    return None if theirs is None or own is None else theirs / own
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="./bench messages", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7, help="of which the quickest counts (7)")
@@ -216,11 +236,14 @@ def main() -> int:
     rows = [[case, *(found[way][case] for way in WAYS)] for case in CASES]
     report.table(["both sides, µs", *WAYS], rows, title="from a value to its copy")
     ratios = [
-        [row[0], *(None if each is None else each / row[1] for each in row[2:])]
-        for row in rows
-        if isinstance(row[1], float)
+        [
+            case,
+            *(times(found, case, way, ours) for ours, *ways in (CODECS, PASSAGES) for way in ways),
+        ]
+        for case in CASES
     ]
-    report.table(["times as long as allcores", *WAYS[1:]], ratios, title="beside allcores")
+    peers = (*CODECS[1:], *PASSAGES[1:])
+    report.table(["times as long as ours", *peers], ratios, title="beside allcores")
     calls = results_of_calls(30 * arguments.rounds)
     report.table(
         ["result of Interpreter.call", "call, µs", "more than nothing, µs"],

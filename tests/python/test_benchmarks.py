@@ -329,6 +329,10 @@ def test_what_slow_clients_do_to_others_is_met_missed_or_unclear() -> None:
     assert slow.verdict("a", body, found, 1400)[8] == "unclear"
     found[slow.WITHOUT] = _slices(slow, [200, 440])
     assert slow.verdict("a", body, found, 1200)[8] == "unclear"
+    found[body.name] = _slices(slow, [220, 230, 390])
+    assert slow.verdict("a", body, found, 1200)[8] == "met"
+    found[body.name] = _slices(slow, [220, 230, 410])
+    assert slow.verdict("a", body, found, 1200)[8] == "unclear"
 
 
 def test_a_port_where_nobody_looks_takes_connections_and_bytes() -> None:
