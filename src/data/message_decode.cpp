@@ -1,5 +1,7 @@
 #include "data/message_decoder.h"
 // After CPython's internal headers:
+#include <algorithm>
+
 #include "interpreter/arena_cache.h"
 
 namespace allcores::data {
@@ -28,6 +30,8 @@ PyObject** decoder::make_scratch(frame& open, std::size_t slots, std::size_t mor
 namespace {
 
 constexpr std::size_t most_kept = 1 << 14;
+// So many tuples in tuples are made at once, without frames.
+constexpr int most_at_once = 3;
 // From this many bytes on a message fills arenas of 1 MiB with its objects.
 constexpr std::size_t many_bytes = 1 << 20;
 
@@ -119,6 +123,12 @@ PyObject** decoder::take_atoms(PyObject** slot, PyObject** const end, tag& what)
                 at += length;
                 break;
             }
+            case tag::bytes: {
+                const auto size = take_from<Py_ssize_t>(at);
+                made = PyBytes_FromStringAndSize(at, size);
+                at += size;
+                break;
+            }
             case tag::ints_4:
                 slot = take_numbers<std::int32_t>(slot, at, PyLong_FromLong);
                 continue;
@@ -145,9 +155,9 @@ PyObject** decoder::take_atoms(PyObject** slot, PyObject** const end, tag& what)
     return slot;
 }
 
-// A tuple, most of which are short and have only atoms in them: true when it is whole, false when
-// it has opened a frame for the rest.
-bool decoder::take_tuple(PyObject** slot) {
+// A tuple, most of which are short and have only atoms and such tuples in them: true when it is
+// whole, false when it has opened a frame for the rest.
+bool decoder::take_tuple(PyObject** slot, int deeper) {
     const std::size_t size = take<std::uint8_t>();
     PyObject* made = maker_.tuple(size);
     if (made == nullptr) throw python_error();
@@ -156,20 +166,42 @@ bool decoder::take_tuple(PyObject** slot) {
     if (number_ >= 0) memo_[static_cast<std::size_t>(number_)] = made;
     number_ = -1;
     PyObject** const first = reinterpret_cast<PyTupleObject*>(made)->ob_item;
-    met_again_ = false;
+    PyObject** const end = first + size;
+    PyObject** next = first;
+    bool met_again = false;
     tag what{};
-    PyObject** const next = take_atoms(first, first + size, what);
-    if (next == first + size) {
-        // (Else nothing in it leads anywhere.)
-        if (met_again_ && !body_->runs_code && leads_on(made)) PyObject_GC_Track(made);
-        return true;
+    for (;;) {
+        met_again_ = false;
+        next = take_atoms(next, end, what);
+        met_again |= met_again_;
+        if (next == end) {
+            met_again_ = met_again;
+            // (Else nothing in it leads anywhere.)
+            if (met_again && !body_->runs_code && leads_on(made)) PyObject_GC_Track(made);
+            return true;
+        }
+        if (what != tag::tuple_1 || deeper == 0) break;
+        const auto depth = static_cast<std::ptrdiff_t>(frames_.size());
+        if (!take_tuple(next++, deeper - 1)) {
+            // Its frame, and those of what is in it, belong above this one's.
+            open_rest(made, next, end);
+            std::rotate(frames_.begin() + depth, frames_.end() - 1, frames_.end());
+            return false;
+        }
+        met_again |= met_again_;
     }
     next_--;  // the tag again
-    if (!body_->runs_code) PyObject_GC_Track(made);
-    frame& opened = open(sort::tuple, made, first, size);
+    open_rest(made, next, end);
+    return false;
+}
+
+// The frame of a tuple whose elements are there up to `next`.
+void decoder::open_rest(PyObject* tuple, PyObject** next, PyObject** end) {
+    if (!body_->runs_code) PyObject_GC_Track(tuple);
+    PyObject** const first = reinterpret_cast<PyTupleObject*>(tuple)->ob_item;
+    frame& opened = open(sort::tuple, tuple, first, static_cast<std::size_t>(end - first));
     opened.next = next;
     opened.number = -1;  // (number_ may be that of the next element.)
-    return false;
 }
 
 // Makes elements of the last frame until one of them opens a frame of its own (true) or all are
@@ -190,7 +222,7 @@ bool decoder::advance() {
                 continue;
             case tag::tuple_1:
                 here.next = slot + 1;
-                if (!take_tuple(slot++)) return true;
+                if (!take_tuple(slot++, most_at_once)) return true;
                 continue;
             case tag::named_tuple:
                 here.next = slot + 1;

@@ -134,10 +134,6 @@ PyObject* decoder::atom(tag what) {
             return PyComplex_FromCComplex(take<Py_complex>());
         case tag::text:
             return text();
-        case tag::bytes: {
-            const auto size = take<Py_ssize_t>();
-            return PyBytes_FromStringAndSize(take_bytes(static_cast<std::size_t>(size)), size);
-        }
         case tag::bytearray: {
             const auto size = take<Py_ssize_t>();
             return PyByteArray_FromStringAndSize(take_bytes(static_cast<std::size_t>(size)), size);

@@ -82,7 +82,8 @@ class decoder {
 
     bool advance();
     PyObject** take_atoms(PyObject** slot, PyObject** end, tag& what);
-    bool take_tuple(PyObject** slot);
+    bool take_tuple(PyObject** slot, int deeper);
+    void open_rest(PyObject* tuple, PyObject** next, PyObject** end);
     void finish();
     void deliver(PyObject* made);
     void next_chunk();

@@ -101,6 +101,9 @@ PyObject** encoder::put_atoms(PyObject** next, PyObject** const end, bool owned)
             put(object == Py_True ? tag::yes : tag::no);
         } else if (crosses_as_it_is(object)) {
             put(tag::settled, object);
+        } else if (type == &PyBytes_Type) {
+            if (Py_REFCNT(object) != 1 && by([&] { return is_known_or_shared(object); })) continue;
+            by([&] { return put_bytes(slot, owned), 0; });
         } else if (type == &PyComplex_Type) {
             put(tag::complex, reinterpret_cast<PyComplexObject*>(object)->cval);
         } else {
@@ -152,10 +155,6 @@ bool encoder::advance() {
             out_.put(tag::list, size);
             open(reinterpret_cast<PyListObject*>(object)->ob_item, size, own);
             return true;
-        }
-        if (type == &PyBytes_Type) {
-            put_bytes(slot, owned);
-            continue;
         }
         if (place_other(object, own)) return true;
     }
