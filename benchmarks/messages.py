@@ -84,6 +84,14 @@ CASES: dict[str, tuple[Callable[[], Any], int]] = {
 }
 
 
+def passed_on(put: Callable[[Any], object], get: Callable[[], Any]) -> Callable[[Any], Any]:
+    def trip(value: Any) -> Any:
+        put(value)
+        return get()
+
+    return trip
+
+
 def way_of(name: str) -> Callable[[Any], Any]:
     """One trip: from a value of the sender's to one of the receiver's."""
     if name == "allcores":
@@ -94,12 +102,7 @@ def way_of(name: str) -> Callable[[Any], Any]:
         import allcores
 
         channel = allcores.Channel()
-
-        def through_channel(value: Any) -> Any:
-            channel.push(value)
-            return channel.pop()
-
-        return through_channel
+        return passed_on(channel.push, channel.pop)
     if name == "pickle 5":
         import pickle
 
@@ -112,12 +115,7 @@ def way_of(name: str) -> Callable[[Any], Any]:
         from concurrent import interpreters
 
         queue = interpreters.create_queue()
-
-        def through_queue(value: Any) -> Any:
-            queue.put(value)
-            return queue.get()
-
-        return through_queue
+        return passed_on(queue.put, queue.get)
 
     import multiprocessing
     import threading

@@ -160,7 +160,7 @@ PyObject* decoder::open_clock(tag what, std::size_t bytes) {
     return nullptr;
 }
 
-// A tuple of atoms can't be part of a cycle: the GC need not look at it.
+// Whether a tuple may be part of a cycle: one of atoms can't, and the GC need not look at it.
 bool decoder::leads_on(PyObject* tuple) {
     const Py_ssize_t size = PyTuple_GET_SIZE(tuple);
     for (Py_ssize_t i = 0; i < size; i++) {

@@ -38,11 +38,8 @@ def test_without_a_lifespan(name: str) -> None:
         assert server.stderr() == ""
 
 
-def refused(arguments: str, before: str = "") -> str:
-    program = (
-        f"import sys\n{before}\nimport allcores\nallcores.serve({arguments}, port=0, workers=2)"
-    )
-    ended = subprocess.run(
+def run_here(program: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [sys.executable, "-c", program],
         cwd=here,
         capture_output=True,
@@ -50,6 +47,13 @@ def refused(arguments: str, before: str = "") -> str:
         timeout=60,
         check=False,
     )
+
+
+def refused(arguments: str, before: str = "") -> str:
+    program = (
+        f"import sys\n{before}\nimport allcores\nallcores.serve({arguments}, port=0, workers=2)"
+    )
+    ended = run_here(program)
     assert ended.returncode != 0
     return ended.stderr
 
@@ -244,14 +248,7 @@ resource.setrlimit(resource.RLIMIT_NOFILE, ({most}, {most}))
 allcores.serve("asgi_app:without_lifespan", port=0, workers=2,
                ready=lambda _: os.kill(os.getpid(), signal.SIGTERM))
 """
-    ended = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=here,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    ended = run_here(program)
     assert ended.returncode in (0, 1), ended.stderr
     if ended.returncode == 1:
         assert re.search("descriptors|files|interpreter", ended.stderr), ended.stderr
