@@ -26,6 +26,10 @@ bool is_name(PyObject* name, const char* wanted) {
 push_arguments parse(const char* function, bool has_item, PyObject* const* arguments,
                      Py_ssize_t count, PyObject* names) {
     push_arguments found;
+    if (names == nullptr && count == (has_item ? 1 : 0)) [[likely]] {
+        if (has_item) found.item = arguments[0];
+        return found;
+    }
     PyObject** targets[] = {&found.item, &found.timeout};
     const Py_ssize_t first = has_item ? 0 : 1;
     if (count > 2 - first) {

@@ -1,6 +1,7 @@
 #include "concurrency/sync.h"
 
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -15,6 +16,15 @@ long futex(atomic<std::uint32_t>& word, int operation, std::uint32_t value,
     static_assert(sizeof(atomic<std::uint32_t>) == sizeof(std::uint32_t));
     return syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&word),
                    operation | FUTEX_PRIVATE_FLAG, value, until, nullptr, FUTEX_BITSET_MATCH_ANY);
+}
+
+// Every thread of the process has done all that comes before this in its program, as far as it had
+// begun it, and has not begun what comes after. False where the kernel can't.
+bool synchronize_all_threads() noexcept {
+    const auto membarrier = [](int command) { return syscall(SYS_membarrier, command, 0, 0) == 0; };
+    return membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) ||
+           (membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) &&
+            membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED));
 }
 
 }  // namespace
@@ -39,6 +49,7 @@ void wake(atomic<std::uint32_t>& word) noexcept {
 
 void mutex::wait() noexcept {
     constexpr int looks = 100;
+    constexpr std::chrono::milliseconds unseen_for{1};
     for (int i = 0; i < looks && is_parallel(); ++i) {
         relax();
         std::uint32_t expected = open;
@@ -47,9 +58,16 @@ void mutex::wait() noexcept {
             return;
         }
     }
-    // Whoever has slept does not know whether others do: it says so, and its unlock() wakes one.
-    while (state_.exchange(awaited, std::memory_order_acquire) != open)
-        static_cast<void>(sleep(state_, awaited, time_point::max()));
+    // Whoever unlocks from now on sees that somebody sleeps, or what it unlocked is seen here. If
+    // the kernel can't have it so, a wake-up may be missed: then it looks again soon.
+    sleepers_.fetch_add(1, std::memory_order_seq_cst);
+    const bool is_seen = synchronize_all_threads();
+    for (;;) {
+        std::uint32_t expected = open;
+        if (state_.compare_exchange_strong(expected, taken, std::memory_order_acquire)) break;
+        static_cast<void>(sleep(state_, taken, is_seen ? time_point::max() : now() + unseen_for));
+    }
+    sleepers_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 }  // namespace allcores::concurrency::sync

@@ -76,8 +76,13 @@ sleep_end sleep(atomic<std::uint32_t>& word, std::uint32_t value, time_point unt
 // One that sleeps there.
 void wake(atomic<std::uint32_t>& word) noexcept;
 
-// One word, beside what it guards, so that both come to another core at once. It is held for some
+// Two words, beside what they guard, so that all come to another core at once. It is held for some
 // instructions only: who finds it taken looks for a moment before it sleeps.
+//
+// unlock() is an ordinary store and a load: with an atomic exchange, locking and unlocking would
+// take twice as long. The two may happen the other way round, so whoever is going to sleep says so,
+// and then has the kernel let every thread finish what it has begun (membarrier): from then on each
+// unlock() sees that somebody sleeps, or was seen itself. The mutex has to outlive unlock().
 class mutex {
  public:
     void lock() noexcept {
@@ -85,17 +90,20 @@ class mutex {
         if (!state_.compare_exchange_strong(expected, taken, std::memory_order_acquire)) wait();
     }
     void unlock() noexcept {
-        if (state_.exchange(open, std::memory_order_release) == awaited) wake(state_);
+        state_.store(open, std::memory_order_release);
+        std::atomic_signal_fence(std::memory_order_seq_cst);  // the compiler keeps the order
+        if (sleepers_.load(std::memory_order_relaxed) != 0) [[unlikely]]
+            wake(state_);
     }
 
  private:
     static constexpr std::uint32_t open = 0;
     static constexpr std::uint32_t taken = 1;
-    static constexpr std::uint32_t awaited = 2;  // taken, and somebody may sleep
 
     void wait() noexcept;
 
     atomic<std::uint32_t> state_{open};  // release in unlock() pairs with acquire in lock(), wait()
+    atomic<std::uint32_t> sleepers_{0};  // who sleeps in wait(), or is about to
 };
 
 // One that the calling thread has for itself, made at its first use.
