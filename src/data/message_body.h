@@ -62,6 +62,9 @@ enum class tag : std::uint8_t {
     name_space,   // its dict: types.SimpleNamespace
 };
 
+// So many tuples in tuples are written and made at once, without frames.
+inline constexpr int most_at_once = 3;
+
 struct table_head {
     std::uint8_t log2_size, log2_index_bytes, is_general;
     std::uint32_t usable, entries;
@@ -111,18 +114,31 @@ struct message::body {
     std::uint32_t marks = 0;
     // Making the objects runs Python code: hashing or comparing what is pickled.
     bool runs_code = false;
-    std::vector<handed_block> blocks;
-    std::vector<pointed> pointers;
-    std::vector<message_class> classes;
-    // Of what is pickled: the pickle, the buffers it has out of band, and what it refers to by
-    // persistent ids (python/allcores/_sending.py).
-    message pickled;
+
+    // What values need that are not made of their own bytes, which most messages have not.
+    struct extras {
+        std::vector<handed_block> blocks;
+        std::vector<pointed> pointers;
+        std::vector<message_class> classes;
+        // Of what is pickled: the pickle, the buffers it has out of band, and what it refers to by
+        // persistent ids (python/allcores/_sending.py).
+        message pickled;
+
+        ~extras() {
+            for (const handed_block& each : blocks) data::drop(each.memory);
+        }
+    };
+    std::unique_ptr<extras> more;  // or null
+
+    const extras& all_extras() const {
+        static const extras none;
+        return more != nullptr ? *more : none;
+    }
 
     char* small_bytes() { return reinterpret_cast<char*>(this + 1); }
 
     ~body() {
-        for (const handed_block& each : blocks) data::drop(each.memory);
-        memory::give_message_chunks(chunks);
+        if (chunks != nullptr) memory::give_message_chunks(chunks);
     }
 };
 

@@ -30,8 +30,6 @@ PyObject** decoder::make_scratch(frame& open, std::size_t slots, std::size_t mor
 namespace {
 
 constexpr std::size_t most_kept = 1 << 14;
-// So many tuples in tuples are made at once, without frames.
-constexpr int most_at_once = 3;
 // From this many bytes on a message fills arenas of 1 MiB with its objects.
 constexpr std::size_t many_bytes = 1 << 20;
 
@@ -344,6 +342,21 @@ void decoder::abandon() noexcept {
     later_.clear();
 }
 
+// Without a frame of its own, where it is an atom or a tuple.
+void decoder::take_root(PyObject** root) {
+    tag what{};
+    PyObject** const end = root + 1;
+    if (take_atoms(root, end, what) == end) return;
+    if (what == tag::tuple_1) {
+        if (take_tuple(root, most_at_once)) return;
+        open(sort::root, nullptr, root, 1).next = end;
+        std::rotate(frames_.begin(), frames_.end() - 1, frames_.end());
+        return;
+    }
+    next_--;  // the tag again
+    open(sort::root, nullptr, root, 1);
+}
+
 PyObject* decoder::run(message::body& body, bool keeps) {
     const bool is_large = body.bytes >= many_bytes;
     struct at_end {
@@ -360,14 +373,16 @@ PyObject* decoder::run(message::body& body, bool keeps) {
     keeps_ = keeps;
     maker_.begin();
     if (body.needs != 0) classes_ = &import_known(body.needs);
-    if (body.pickled) unpickled_ = unpickle();
-    if (!body.classes.empty()) find_classes();
+    if (body.more != nullptr) {
+        if (body.more->pickled) unpickled_ = unpickle();
+        if (!body.more->classes.empty()) find_classes();
+    }
     memo_.reserve(body.marks);
     chunk_ = body.chunks;
     next_ = chunk_ != nullptr ? chunk_->bytes() : body.small_bytes();
     PyObject* root = nullptr;
-    open(sort::root, nullptr, &root, 1);
     try {
+        take_root(&root);
         while (!frames_.empty()) {
             if (!advance()) finish();
         }

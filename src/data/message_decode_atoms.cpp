@@ -37,7 +37,7 @@ PyObject* decoder::text() {
 }
 
 PyObject* decoder::block() {
-    handed_block& block = body_->blocks[take<std::uint32_t>()];
+    handed_block& block = body_->more->blocks[take<std::uint32_t>()];
     switch (block.kind) {
         case handed_block::sort::bytearray:
             return make_bytearray(block, keeps_);
@@ -153,7 +153,7 @@ PyObject* decoder::atom(tag what) {
         case tag::picklable:
             return Py_NewRef(PyList_GET_ITEM(unpickled_.get(), take<std::uint32_t>()));
         case tag::pointer: {
-            pointed& one = body_->pointers[take<std::uint32_t>()];
+            pointed& one = body_->more->pointers[take<std::uint32_t>()];
             std::shared_ptr<void> state = keeps_ ? one.state : std::move(one.state);
             return one.how->object_for(class_for(one.how), std::move(state));
         }

@@ -23,7 +23,7 @@ bool is_laid_out_as_tuple(PyObject* found) {
 
 // Before anything else is made, as importing runs Python code.
 void decoder::find_classes() {
-    for (const message_class& each : body_->classes) {
+    for (const message_class& each : body_->more->classes) {
         if (each.picklable < 0) {
             found_classes_.push_back(class_at(each.place, each.fields));
             continue;
@@ -63,7 +63,7 @@ PyObject* decoder::open_instance() {
 bool decoder::take_named_tuple(PyObject** slot) {
     const auto number = take<std::uint32_t>();
     auto* type = reinterpret_cast<PyTypeObject*>(found_classes_.at(number).get());
-    const auto fields = static_cast<Py_ssize_t>(body_->classes.at(number).fields);
+    const auto fields = static_cast<Py_ssize_t>(body_->more->classes.at(number).fields);
     PyObject* made = type->tp_alloc(type, fields);
     if (made == nullptr) throw python_error();
     *slot = made;

@@ -80,6 +80,7 @@ class decoder {
         return here;
     }
 
+    void take_root(PyObject** root);
     bool advance();
     PyObject** take_atoms(PyObject** slot, PyObject** end, tag& what);
     bool take_tuple(PyObject** slot, int deeper);

@@ -1,4 +1,6 @@
 #include "data/message_encoder.h"
+// After CPython's internal headers:
+#include <algorithm>
 
 namespace allcores::data {
 
@@ -115,6 +117,36 @@ PyObject** encoder::put_atoms(PyObject** next, PyObject** const end, bool owned)
     return next;
 }
 
+// A tuple, most of which are short and have only atoms and such tuples in them: true when all of it
+// is written, false when it has opened a frame for the rest.
+bool encoder::put_tuple(PyObject* tuple, bool owned, int deeper) {
+    const auto size = static_cast<std::size_t>(PyTuple_GET_SIZE(tuple));
+    if (size < 256) {
+        out_.put(tag::tuple_1, static_cast<std::uint8_t>(size));
+    } else {
+        out_.put(tag::tuple, size);
+    }
+    PyObject** next = reinterpret_cast<PyTupleObject*>(tuple)->ob_item;
+    PyObject** const end = next + size;
+    while ((next = put_atoms(next, end, owned)) != end) {
+        PyObject* const inner = *next;
+        if (Py_TYPE(inner) != &PyTuple_Type || deeper == 0) {
+            open(next, static_cast<std::size_t>(end - next), owned);
+            return false;
+        }
+        next++;
+        if (is_known(inner)) continue;
+        const auto depth = static_cast<std::ptrdiff_t>(frames_.size());
+        if (!put_tuple(inner, owned && Py_REFCNT(inner) == 1, deeper - 1)) {
+            // Its frame, and those of what is in it, belong above this one's.
+            open(next, static_cast<std::size_t>(end - next), owned);
+            std::rotate(frames_.begin() + depth, frames_.end() - 1, frames_.end());
+            return false;
+        }
+    }
+    return true;
+}
+
 // Writes values of the last frame until one of them opens a frame of its own (true) or all are
 // written (false).
 bool encoder::advance() {
@@ -131,19 +163,8 @@ bool encoder::advance() {
         const bool own = owned && Py_REFCNT(object) == 1;
         here.next = next;
         if (type == &PyTuple_Type) {
-            const auto size = static_cast<std::size_t>(PyTuple_GET_SIZE(object));
-            if (size < 256) {
-                out_.put(tag::tuple_1, static_cast<std::uint8_t>(size));
-            } else {
-                out_.put(tag::tuple, size);
-            }
-            PyObject** const first = reinterpret_cast<PyTupleObject*>(object)->ob_item;
-            PyObject** const last = first + size;
             if (end - next > content_ahead) prefetch_content(next[content_ahead]);
-            // Most tuples are short and have only atoms in them.
-            PyObject** const rest = put_atoms(first, last, own);
-            if (rest == last) continue;
-            open(rest, static_cast<std::size_t>(last - rest), own);
+            if (put_tuple(object, own, most_at_once)) continue;
             return true;
         }
         if (type == &PyDict_Type) {
@@ -156,6 +177,7 @@ bool encoder::advance() {
             open(reinterpret_cast<PyListObject*>(object)->ob_item, size, own);
             return true;
         }
+        is_plain_ = false;
         if (place_other(object, own)) return true;
     }
     here.next = next;
@@ -163,7 +185,11 @@ bool encoder::advance() {
 }
 
 void encoder::walk(PyObject** root, bool owned) {
-    open(root, 1, owned);
+    if (Py_TYPE(*root) == &PyTuple_Type && !crosses_as_it_is(*root)) {
+        if (!is_known(*root)) put_tuple(*root, owned && Py_REFCNT(*root) == 1, most_at_once);
+    } else {
+        open(root, 1, owned);
+    }
     while (!frames_.empty()) {
         if (advance()) continue;
         PyMem_RawFree(frames_.back().scratch);
@@ -175,6 +201,14 @@ void encoder::walk(PyObject** root, bool owned) {
 void encoder::reset() noexcept {
     for (const frame& each : frames_) PyMem_RawFree(each.scratch);
     frames_.clear();
+    runs_code_ = false;
+    out_.rewind();
+    memo_.clear();
+    if (!is_plain_) reset_others();
+    busy_ = false;
+}
+
+void encoder::reset_others() noexcept {
     for (const handed_block& each : blocks_) data::drop(each.memory);
     blocks_.clear();
     pointers_.clear();
@@ -193,10 +227,7 @@ void encoder::reset() noexcept {
     moved_depth_ = 0;
     pickled_ = message();
     needs_ = 0;
-    runs_code_ = false;
-    out_.rewind();
-    memo_.clear();
-    busy_ = false;
+    is_plain_ = true;
 }
 
 message encoder::run(PyObject** root, bool owned, const char* place, bool kept) {
@@ -234,14 +265,19 @@ message encoder::write(PyObject** root, bool owned, const char* place, std::vect
     busy_ = true;
     way_ = how;
     if (how == way::pickled_whole) {
+        is_plain_ = false;
         put_aside(*root);
     } else {
         walk(root, owned);
-        commit(false);
     }
-    std::vector<message_class> classes;
-    if (class_count_ != 0) name_classes(classes);
-    if (put_aside_) pickle(*root, place);
+    std::unique_ptr<message::body::extras> more;
+    if (!is_plain_) {
+        if (how != way::pickled_whole) commit(false);
+        if (!blocks_.empty() || !pointers_.empty() || class_count_ != 0 || put_aside_)
+            more = std::make_unique<message::body::extras>();
+        if (class_count_ != 0) name_classes(more->classes);
+        if (put_aside_) pickle(*root, place);
+    }
     const std::size_t bytes = out_.bytes();
     // (What is kept for long takes no more memory than it needs.)
     const bool small = (bytes <= message::most_small || for_many_) && out_.only_chunk() != nullptr;
@@ -254,16 +290,18 @@ message encoder::write(PyObject** root, bool owned, const char* place, std::vect
     } else {
         made.body_->chunks = out_.take();
     }
+    made.body_->marks = memo_.size();
+    made.body_->runs_code = runs_code_;
+    if (is_plain_) return made;
     commit(true);
     taken_.clear();
     made.body_->needs = needs_;
-    made.body_->marks = memo_.size();
-    made.body_->runs_code = runs_code_;
-    made.body_->blocks.swap(blocks_);
-    made.body_->pointers.swap(pointers_);
-    made.body_->classes.swap(classes);
-    made.body_->pickled = std::move(pickled_);
     moves.swap(moves_);
+    if (more == nullptr) return made;
+    more->blocks.swap(blocks_);
+    more->pointers.swap(pointers_);
+    more->pickled = std::move(pickled_);
+    made.body_->more = std::move(more);
     return made;
 }
 
@@ -312,9 +350,12 @@ void message::drop() noexcept {
 
 std::size_t message::size() const noexcept {
     if (body_ == nullptr) return 0;
-    std::size_t total = sizeof(body) + body_->bytes + body_->pickled.size();
-    for (const handed_block& each : body_->blocks) total += static_cast<std::size_t>(each.bytes);
-    return total;
+    std::size_t total = sizeof(body) + body_->bytes;
+    if (body_->more == nullptr) return total;
+    for (const handed_block& each : body_->more->blocks) {
+        total += static_cast<std::size_t>(each.bytes);
+    }
+    return total + body_->more->pickled.size();
 }
 
 }  // namespace allcores::data

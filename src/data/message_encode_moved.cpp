@@ -39,6 +39,7 @@ const pointer_type moving = {nullptr, nullptr};
 
 // A block that gets its memory at once, as a copy, or in commit().
 void encoder::put_block(const change& what, handed_block block) {
+    is_plain_ = false;
     out_.put(tag::block, static_cast<std::uint32_t>(blocks_.size()));
     changes_.push_back(what);
     changes_.back().block = blocks_.size();

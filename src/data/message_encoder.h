@@ -50,8 +50,10 @@ class encoder {
                         bool has_moves);
     void walk(PyObject** root, bool owned);
     bool advance();
+    bool put_tuple(PyObject* tuple, bool owned, int deeper);
     PyObject** put_atoms(PyObject** next, PyObject** end, bool owned);
     void reset() noexcept;
+    void reset_others() noexcept;
 
     // Whether the object has been written already, and then writes that; else it has a number from
     // now on, if others may refer to it.
@@ -154,6 +156,12 @@ class encoder {
     message_writer out_;
     message_memo memo_;
     std::vector<frame> frames_;
+    bool runs_code_ = false;  // the receiver does
+    bool busy_ = false;
+
+    // What follows is as at the beginning for as long as there was nothing but atoms, tuples, lists
+    // and dicts.
+    bool is_plain_ = true;
     std::vector<handed_block> blocks_;
     std::vector<pointed> pointers_;
     std::vector<ref> kept_;      // made on the way; frames may point into them
@@ -170,11 +178,9 @@ class encoder {
     std::uint32_t shape_count_ = 0;
     message pickled_;
     std::uint32_t needs_ = 0;
-    bool runs_code_ = false;   // the receiver does
     bool ran_python_ = false;  // this has
     bool for_many_ = false;    // it will be received many times
     way way_ = way::written;
-    bool busy_ = false;
 };
 
 // Of ints of up to 30 bits.

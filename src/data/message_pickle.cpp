@@ -130,7 +130,7 @@ void encoder::pickle(PyObject* root, const char* place) {
 }
 
 ref decoder::unpickle() {
-    message& pickled = body_->pickled;
+    message& pickled = body_->more->pickled;
     ref parts = ref::steal(keeps_ ? pickled.decode_copy() : pickled.decode());
     ref module = checked(PyImport_ImportModule("allcores._sending"));
     ref objects = checked(PyObject_CallMethod(module.get(), "unpack", "O", parts.get()));

@@ -238,7 +238,7 @@ class harness {
 
     std::vector<PyTypeObject*> classes_of(const message::body& body) {
         std::vector<PyTypeObject*> found;
-        for (const data::message_class& each : body.classes) {
+        for (const data::message_class& each : body.all_extras().classes) {
             ref one = checked(PyObject_GetAttrString(first_.graphs, each.place.name.c_str()));
             found.push_back(reinterpret_cast<PyTypeObject*>(one.get()));  // (the module keeps it)
         }

@@ -16,8 +16,8 @@ message_check::message_check(const data::message::body& body,
       classes_(classes),
       settled_(settled),
       collects_(collects),
-      blocks_used_(body.blocks.size()),
-      pointers_used_(body.pointers.size()) {}
+      blocks_used_(body.all_extras().blocks.size()),
+      pointers_used_(body.all_extras().pointers.size()) {}
 
 void message_check::need(bool holds, const char* what) {
     if (holds) return;
@@ -162,10 +162,11 @@ void message_check::step() {
         }
         case tag::named_tuple: {
             const auto number = take<std::uint32_t>();
-            need(number < body_.classes.size() && body_.classes[number].fields >= 0,
+            const std::vector<data::message_class>& named = body_.all_extras().classes;
+            need(number < named.size() && named[number].fields >= 0,
                  "the number of a named tuple's class");
             open({.what = what,
-                  .left = static_cast<std::uint64_t>(body_.classes[number].fields),
+                  .left = static_cast<std::uint64_t>(named[number].fields),
                   .all_hashable = false},
                  kind::other);
             return;
@@ -265,7 +266,7 @@ bool message_check::is_plain_atom(tag what, value& made) {
             const auto number = take<std::uint32_t>();
             need(number < blocks_used_.size() && !blocks_used_[number], "the number of a block");
             blocks_used_[number] = true;
-            const data::handed_block& block = body_.blocks[number];
+            const data::handed_block& block = body_.all_extras().blocks[number];
             if (block.kind != data::handed_block::sort::object) return true;
             auto* object = static_cast<PyObject*>(block.memory);
             made.is = kind::key;
@@ -344,7 +345,8 @@ message_check::value message_check::take_delta() {
 
 void message_check::take_shape() {
     const auto of = take<std::uint32_t>();
-    need(of < body_.classes.size() && body_.classes[of].fields < 0, "the number of a class");
+    const std::vector<data::message_class>& all = body_.all_extras().classes;
+    need(of < all.size() && all[of].fields < 0, "the number of a class");
     const auto count = take<std::uint32_t>();
     std::vector<std::string_view> names;
     for (std::uint32_t i = 0; i < count; i++) {
