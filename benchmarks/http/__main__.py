@@ -52,7 +52,9 @@ def summarize(run: Run, asked: list[Group]) -> dict[str, Rows]:
                 if peers:
                     row["times_best_peer"] = row["cpu_us"] / min(peers)
                 if group.name in run.alone:
-                    row["above_framework_us"] = row["cpu_us"] - run.alone[group.name]
+                    alone, on_all_cores = run.alone[group.name]
+                    row["above_framework_us"] = row["cpu_us"] - alone
+                    row["above_framework_on_all_cores_us"] = row["cpu_us"] - on_all_cores
             result[case.name] = rows
     return result
 
@@ -66,6 +68,7 @@ def print_tables(run: Run, result: dict[str, Rows]) -> None:
     columns = {
         "cpu_us": "CPU µs/request",
         "above_framework_us": "without the framework's",
+        "above_framework_on_all_cores_us": "on all cores",
         "times_ceiling": "÷ ceiling",
         "times_best_peer": "÷ best peer",
         "p50_us": "p50 µs",
@@ -80,7 +83,8 @@ def print_tables(run: Run, result: dict[str, Rows]) -> None:
         ]
         title = case
         if case in run.alone:
-            title += f" ({report.number(run.alone[case])} µs without any server)"
+            alone, on_all_cores = map(report.number, run.alone[case])
+            title += f" ({alone} µs without any server, {on_all_cores} on all cores)"
         report.table(["server", *(columns[field] for field in fields), "errors"], lines, title)
     for group, memory in run.memory.items():
         report.table(

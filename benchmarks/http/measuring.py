@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
+import statistics
 import subprocess
 import sys
 import time
@@ -30,7 +32,8 @@ class Run:
         self.memory: dict[str, dict[str, float]] = {}  # MiB, by group and server, as the following
         self.processes: dict[str, dict[str, int]] = {}
         self.idle: dict[str, dict[str, float]] = {}  # CPU time with no request, percent of a core
-        self.alone: dict[str, float] = {}  # CPU µs a request of a framework without a server
+        # CPU µs a request of a framework without a server: one, and one a core at once.
+        self.alone: dict[str, tuple[float, float]] = {}
         self.samples: Samples = {}
         self._out: set[tuple[str, str]] = set()  # (group or case, server) that has failed
 
@@ -75,16 +78,36 @@ class Run:
             self.fail(group.name, server, error)
 
     def measure_alone(self, group: Group) -> None:
-        """What the framework takes without any server, in the same Python."""
+        """What the framework takes without any server, in the same Python.
+
+        One has the machine to itself. With one on each core they share what cores share (often two
+        of them are one core's two threads), as a server's workers do under load.
+        """
         command = _peers.python(
             "framework_alone.py", group.module, group.servers[0].interface, "1.5"
         )
-        done = subprocess.run(command, cwd=_servers.APPS, capture_output=True, text=True)
-        if done.returncode == 0:
-            self.alone[group.name] = float(done.stdout)
-        else:
-            last = done.stderr.strip().rpartition("\n")[2]
-            self.failed[f"no server, {group.name}"] = last
+        found = []
+        for copies in (1, os.cpu_count() or 1):
+            with contextlib.ExitStack() as stack:
+                some = [
+                    stack.enter_context(
+                        subprocess.Popen(
+                            command,
+                            cwd=_servers.APPS,
+                            stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE,
+                            text=True,
+                        )
+                    )
+                    for _ in range(copies)
+                ]
+                done = [each.communicate() for each in some]
+            if any(each.returncode for each in some):
+                last = max(errors.strip().rpartition("\n")[2] for _, errors in done)
+                self.failed[f"no server, {group.name}"] = last
+                return
+            found.append(statistics.mean(float(output) for output, _ in done))
+        self.alone[group.name] = (found[0], found[1])
 
     def measure_load(self, group: Group) -> None:
         """All servers up, frozen but for the one under load; rounds over cases and servers."""
