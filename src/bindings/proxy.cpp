@@ -1,5 +1,6 @@
 // allcores.Proxy: an object that lives in another interpreter. Operators are in
-// proxy_operators.cpp, methods in proxy_method.cpp, the way there and back in proxy_visit.cpp.
+// proxy_operators.cpp, its own methods in proxy_special.cpp, the object's in proxy_method.cpp, the
+// way there and back in proxy_visit.cpp.
 #include <algorithm>
 #include <string_view>
 #include <vector>
@@ -80,14 +81,12 @@ PyObject* proxy_get_attribute(PyObject* self, PyObject* name) {
         if (each.name == name) return Py_NewRef(each.method);
     }
     return guarded([&]() -> ref {
+        const auto state = as_proxy(self)->state;
         if (is_special(name)) {
             // `__class__` and the like are the proxy's own.
-            PyObject* own = PyObject_GenericGetAttr(self, name);
-            if (own != nullptr || PyErr_ExceptionMatches(PyExc_AttributeError) == 0)
-                return checked(own);
-            PyErr_Clear();
+            ref own = special_attribute(self, name);
+            if (own) return own;
         }
-        const auto state = as_proxy(self)->state;
         bool lasting = false;
         ref value = visit(state, self, get_attribute, {&name, 1}, nullptr, nullptr, &lasting);
         if (lasting && PyUnicode_CHECK_INTERNED(name) != 0)
@@ -139,169 +138,6 @@ PyObject* proxy_repr(PyObject* self) {
                                 of.type_name.c_str(), of.home->name().c_str(),
                                 of.home->is_open() ? "" : ", ended");
 }
-
-// Special methods that are no slots: called by their name.
-ref call_special(errand& given) {
-    PyObject** arguments = given.values - 1;
-    *arguments = given.object;
-    ref name = checked(PyUnicode_InternFromString(static_cast<const char*>(given.extra)));
-    return checked(PyObject_VectorcallMethod(
-        name.get(), arguments, (1 + given.count) | PY_VECTORCALL_ARGUMENTS_OFFSET, nullptr));
-}
-
-template <std::size_t Length>
-struct text {
-    char characters[Length];
-    // NOLINTNEXTLINE(google-explicit-constructor): a literal is to become one
-    consteval text(const char (&literal)[Length]) {
-        std::copy(literal, literal + Length, characters);
-    }
-};
-
-template <text Name>
-PyObject* special(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
-    return guarded([&] {
-        const auto state = as_proxy(self)->state;
-        return visit(state, self, call_special, {arguments, static_cast<std::size_t>(count)},
-                     nullptr, Name.characters);
-    });
-}
-
-PyObject* proxy_enter(PyObject* self, PyObject*) {
-    return guarded([&]() -> ref {
-        const auto state = as_proxy(self)->state;
-        if (state->monitor == nullptr)
-            return visit(state, self, call_special, {}, nullptr, "__enter__");
-        if (!state->home->is_open()) raise_gone(*state->home);
-        if (!state->monitor->try_take()) hold(*state);
-        return ref::borrow(self);
-    });
-}
-
-// An exception crosses as those of calls do: as what it is where that can be had, with its
-// traceback as text.
-ref leave(const std::shared_ptr<shared_object>& state, PyObject* self, PyObject* const* arguments,
-          const char* name) {
-    struct parts {
-        const char* name;
-        data::remote_error error;
-        bool is_error;
-    } sent{name, {}, arguments[1] != Py_None};
-    if (sent.is_error) {
-        if (!PyExceptionInstance_Check(arguments[1])) {
-            PyErr_SetString(PyExc_TypeError, "an exception is needed, or None");
-            throw python_error();
-        }
-        PyErr_SetRaisedException(Py_NewRef(arguments[1]));
-        sent.error = data::remote_error::take();
-    }
-    return visit(
-        state, self,
-        [](errand& given) {
-            const auto& sent = *static_cast<const parts*>(given.extra);
-            ref error;
-            if (sent.is_error) {
-                sent.error.raise();
-                error = ref::steal(PyErr_GetRaisedException());
-            }
-            PyObject* value = error ? error.get() : Py_None;
-            PyObject* type = error ? reinterpret_cast<PyObject*>(Py_TYPE(value)) : Py_None;
-            return checked(
-                PyObject_CallMethod(given.object, sent.name, "OOO", type, value, Py_None));
-        },
-        {}, nullptr, &sent);
-}
-
-template <text Name>
-PyObject* proxy_exit(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
-    return guarded([&]() -> ref {
-        if (count != 3) {
-            PyErr_Format(PyExc_TypeError, "%s() takes 3 arguments", Name.characters);
-            throw python_error();
-        }
-        const auto state = as_proxy(self)->state;
-        if (state->monitor == nullptr || std::string_view(Name.characters) != "__exit__")
-            return leave(state, self, arguments, Name.characters);
-        if (!state->monitor->release()) {
-            PyErr_SetString(PyExc_RuntimeError, "this thread does not hold it");
-            throw python_error();
-        }
-        return ref::borrow(Py_None);
-    });
-}
-
-PyObject* proxy_reversed(PyObject* self, PyObject*) {
-    return guarded([&] {
-        const auto state = as_proxy(self)->state;
-        return visit(state, self, [](errand& given) -> ref {
-            ref made = checked(
-                PyObject_CallOneArg(reinterpret_cast<PyObject*>(&PyReversed_Type), given.object));
-            if (given.out == nullptr) return made;
-            given.out->put_object(share_part(*given.of, made.get()));
-            return {};
-        });
-    });
-}
-
-PyObject* proxy_dir(PyObject* self, PyObject*) {
-    return guarded([&] {
-        const auto state = as_proxy(self)->state;
-        return visit(state, self,
-                     [](errand& given) { return checked(PyObject_Dir(given.object)); });
-    });
-}
-
-PyObject* proxy_format(PyObject* self, PyObject* specification) {
-    return guarded([&] {
-        const auto state = as_proxy(self)->state;
-        return visit(
-            state, self,
-            [](errand& given) { return checked(PyObject_Format(given.object, given.values[0])); },
-            {&specification, 1});
-    });
-}
-
-// bytes() and complex() of it: they look for more than one method.
-template <PyTypeObject* Type>
-PyObject* proxy_converted(PyObject* self, PyObject*) {
-    return guarded([&] {
-        const auto state = as_proxy(self)->state;
-        return visit(state, self, [](errand& given) {
-            return checked(PyObject_CallOneArg(reinterpret_cast<PyObject*>(Type), given.object));
-        });
-    });
-}
-
-PyObject* proxy_reduce(PyObject*, PyObject*) {
-    PyErr_SetString(PyExc_TypeError,
-                    "a proxy goes to other interpreters as it is, and can't be copied or pickled");
-    return nullptr;
-}
-
-template <auto Function>
-PyMethodDef fast(const char* name) {
-    return {name, reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(Function)), METH_FASTCALL,
-            nullptr};
-}
-
-PyMethodDef proxy_methods[] = {
-    {"__enter__", proxy_enter, METH_NOARGS, nullptr},
-    fast<proxy_exit<"__exit__">>("__exit__"),
-    fast<special<"__aenter__">>("__aenter__"),
-    fast<proxy_exit<"__aexit__">>("__aexit__"),
-    {"__reversed__", proxy_reversed, METH_NOARGS, nullptr},
-    {"__dir__", proxy_dir, METH_NOARGS, nullptr},
-    {"__format__", proxy_format, METH_O, nullptr},
-    {"__bytes__", proxy_converted<&PyBytes_Type>, METH_NOARGS, nullptr},
-    {"__complex__", proxy_converted<&PyComplex_Type>, METH_NOARGS, nullptr},
-    fast<special<"__round__">>("__round__"),
-    fast<special<"__trunc__">>("__trunc__"),
-    fast<special<"__floor__">>("__floor__"),
-    fast<special<"__ceil__">>("__ceil__"),
-    {"__reduce__", proxy_reduce, METH_NOARGS, nullptr},
-    {"__reduce_ex__", proxy_reduce, METH_O, nullptr},
-    {nullptr, nullptr, 0, nullptr},
-};
 
 PyMemberDef proxy_members[] = {
     {"__vectorcalloffset__", Py_T_PYSSIZET, offsetof(proxy_object, call), Py_READONLY, nullptr},
@@ -363,8 +199,8 @@ void open_main() {
 }
 
 PyMethodDef functions[] = {
-    fast<share>("_share"),
-    fast<keep>("_keep_home"),
+    fast_method<share>("_share"),
+    fast_method<keep>("_keep_home"),
     {nullptr, nullptr, 0, nullptr},
 };
 
@@ -408,6 +244,7 @@ int add_proxy(PyObject* module) {
             {Py_tp_repr, reinterpret_cast<void*>(proxy_repr)},
             {Py_tp_methods, proxy_methods},
             {Py_tp_members, proxy_members},
+            {Py_tp_getset, proxy_properties},
         };
         for (const PyType_Slot* each = proxy_operators; each->slot != 0; each++)
             slots.push_back(*each);

@@ -96,5 +96,17 @@ bool waits_for_this_thread(const interpreter::interpreter& asker);
 // fill.
 int add_proxy_method(PyObject* module);
 extern const PyType_Slot proxy_operators[];  // ends with 0
+extern PyMethodDef proxy_methods[];
+extern PyGetSetDef proxy_properties[];
+
+// What an attribute named __like_this__ is, where that is the proxy's own; null: it is the
+// object's. Throws python_error (AttributeError where it is nobody's).
+data::ref special_attribute(PyObject* self, PyObject* name);
+
+template <auto Function>
+PyMethodDef fast_method(const char* name) {
+    return {name, reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(Function)), METH_FASTCALL,
+            nullptr};
+}
 
 }  // namespace allcores::bindings

@@ -126,15 +126,22 @@ Py_hash_t proxy_hash(PyObject* self) {
 }
 
 PyObject* proxy_compare(PyObject* self, PyObject* other, int operation) {
+    struct comparison {
+        int operation;
+        bool* arrived;
+    };
+    bool arrived = false;
+    const comparison given{operation, &arrived};
     PyObject* result = go(
         self,
         [](errand& given) {
-            return checked(PyObject_RichCompare(given.object, given.values[0],
-                                                *static_cast<const int*>(given.extra)));
+            const auto& asked = *static_cast<const comparison*>(given.extra);
+            *asked.arrived = true;
+            return checked(PyObject_RichCompare(given.object, given.values[0], asked.operation));
         },
-        {&other, 1}, &operation);
+        {&other, 1}, &given);
     // What can't go there is not equal to what is there.
-    if (result == nullptr && (operation == Py_EQ || operation == Py_NE) &&
+    if (result == nullptr && !arrived && (operation == Py_EQ || operation == Py_NE) &&
         PyErr_ExceptionMatches(PyExc_TypeError) != 0) {
         PyErr_Clear();
         Py_RETURN_NOTIMPLEMENTED;

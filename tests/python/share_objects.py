@@ -130,6 +130,37 @@ class Matrix:
         return "rmatmul", other
 
 
+class Arrays:
+    """What NumPy asks for."""
+
+    __array_struct__ = "an address"
+
+    @property
+    def __array_interface__(self) -> Any:
+        return {"data": (4711, False)}
+
+    def __array__(self, dtype: Any = None, *, copy: bool | None = None) -> Any:
+        return self if dtype is None else [dtype, copy]
+
+    def __array_ufunc__(self, *_: Any) -> Any:
+        return NotImplemented
+
+
+class Floats:
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def __float__(self) -> float:
+        return self.value
+
+
+class Compares:
+    def __eq__(self, other: object) -> bool:
+        raise TypeError("not with me")
+
+    __hash__ = object.__hash__
+
+
 class Dying:
     """Says where it died."""
 

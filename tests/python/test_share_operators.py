@@ -2,10 +2,11 @@
 
 import math
 import operator
+from fractions import Fraction
 
 import pytest
 from share_fixtures import counter, worker
-from share_objects import Context, make, share_value
+from share_objects import Arrays, Context, make, share_value
 
 from allcores import Proxy, share
 
@@ -162,6 +163,43 @@ def test_comparison_and_hash(worker, counter):
         assert counter != file
     with pytest.raises(TypeError, match="unhashable"):
         hash(worker.call(make, "list"))
+
+
+def test_a_comparison_that_fails_there_fails_here(worker):
+    compares = worker.call(make, "Compares")
+    for operation in operator.eq, operator.ne:
+        with pytest.raises(TypeError, match="not with me"):
+            operation(compares, 1)
+        with pytest.raises(TypeError, match="not with me"):
+            operation(compares, worker.call(make, "Compares"))
+
+
+def test_round_and_its_like_look_for_more_than_one_method(worker):
+    half = worker.call(make, "float", 2.567)
+    assert (round(half, 1), round(half), math.floor(half), math.ceil(half)) == (2.6, 3, 2, 3)
+    assert math.floor(worker.call(share_value, Fraction(7, 2))) == 3
+    # (It has __float__ only.)
+    assert math.ceil(worker.call(make, "Floats", 2.5)) == 3
+    with pytest.raises(TypeError, match="type list doesn't define __round__ method"):
+        round(worker.call(make, "list"))
+
+
+def test_numpy_gets_copies_only(worker):
+    arrays = worker.call(make, "Arrays")
+    for name in "__array_interface__", "__array_struct__", "__array_ufunc__", "__array_wrap__":
+        assert not hasattr(arrays, name)
+    assert arrays.__array_priority__ < 0
+    assert worker.call(make, "float", 1.5).__array_priority__ > 1000
+    # The object itself is sent, instead of a proxy.
+    assert type(arrays.__array__()) is Arrays
+    assert arrays.__array__("i4", copy=True) == ["i4", True]
+    with pytest.raises(ValueError, match="as a copy"):
+        arrays.__array__(copy=False)
+    here = Arrays()
+    assert share(here).__array__(copy=False) is here
+    assert not hasattr(worker.call(make, "list"), "__array__")
+    with pytest.raises(AttributeError, match="'list' object has no attribute '__array__'"):
+        _ = worker.call(make, "list").__array__
 
 
 def test_context_managers(worker):
