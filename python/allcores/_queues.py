@@ -31,6 +31,9 @@ class Queue:
     __slots__ = ("_channel",)
     _order = 0
 
+    # (types.GenericAlias)
+    __class_getitem__: Any = classmethod(type(list[int]))
+
     def __init__(self, maxsize: int = 0) -> None:
         self._channel: _core.Channel[Any] = _core._make_queue(max(index(maxsize), 0), self._order)
 

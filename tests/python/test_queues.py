@@ -12,6 +12,7 @@ from allcores import (
     Channel,
     ChannelClosed,
     ChannelPoisoned,
+    Dict,
     Interpreter,
     LifoQueue,
     PriorityQueue,
@@ -188,3 +189,10 @@ def test_select_takes_subclasses_and_nothing_else():
         select(queue.SimpleQueue())
     with pytest.raises(AttributeError):
         select(Queue.__new__(Queue))
+
+
+def test_they_are_generic_for_annotations():
+    for kind in Channel, Queue, LifoQueue, PriorityQueue:
+        assert kind[int].__origin__ is kind
+        assert kind[int](3).maxsize == 3
+    assert Dict[str, int].__args__ == (str, int)
