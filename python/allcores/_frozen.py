@@ -94,6 +94,10 @@ def _why_not(obj: Any) -> str:
         return "it is a view of a mapping that is not a dict; use dict(it)"
     if isinstance(obj, Mapping):
         return "use dict(it)"
+    if any(base.__module__ == "numpy" and base.__name__ == "ndarray" for base in cls.__mro__):
+        return "it is of a subclass of numpy.ndarray; freeze numpy.asarray(it)"
+    if cls.__module__.partition(".")[0] == "pandas":
+        return "freeze what it is made of, as the arrays that to_numpy() gives"
     if cls.__flags__ & (1 << 9):  # a class made by Python code
         return "make the class a dataclass, or freeze vars(it)"
     return ""

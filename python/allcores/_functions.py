@@ -81,7 +81,11 @@ def _pickle_of(error: BaseException) -> bytes:
     try:
         # (In the main interpreter pickle finds __main__'s classes, which nobody else does.)
         if type(error).__module__ != "__main__":
-            return _pickle.dumps(error, protocol=5)
+            if type(error).__module__ == "builtins" and not hasattr(error, "exceptions"):
+                return _pickle.dumps(error, protocol=5)  # (with next to no stack)
+            file = io.BytesIO()
+            _ErrorPickler(file, 5).dump(error)
+            return file.getvalue()
     except Exception:
         pass
     # A class that came here by value, or went from here, is one and the same on both sides.
@@ -95,6 +99,40 @@ def _pickle_of(error: BaseException) -> bytes:
     except Exception:
         return b""
     return file.getvalue()
+
+
+class _ErrorPickler(_pickle.Pickler):
+    def reducer_override(self, obj: Any) -> Any:
+        return exception_parts(obj) if isinstance(obj, BaseException) else NotImplemented
+
+
+def exception_parts(error: BaseException) -> Any:
+    """An exception's __reduce_ex__, for those too whose __init__ takes something else than what
+    it gives to Exception's: pickle would call it with `args`, and fail.
+    """
+    parts = error.__reduce_ex__(5)
+    cls = type(error)
+    if (
+        isinstance(parts, tuple)
+        and parts[0] is cls
+        and isinstance(cls.__init__, types.FunctionType)
+    ):
+        return make_exception, (cls, *parts[1]), *parts[2:]
+    return parts
+
+
+def make_exception(cls: type[BaseException], *args: Any) -> BaseException:
+    """What exception_parts() says."""
+    try:
+        return cls(*args)
+    except Exception:
+        made = cls.__new__(cls, *args)
+        for base in cls.__mro__:
+            init: Any = base.__dict__.get("__init__")
+            if init is not None and not isinstance(init, types.FunctionType):
+                init(made, *args)
+                break
+        return made
 
 
 def arrived_exception(name: str, message: str, text: str, pickled: bytes) -> BaseException:
@@ -132,10 +170,10 @@ def is_importable(module: str) -> bool:
 
 
 def _find(module: str) -> bool:
-    loaded = sys.modules[module]
+    loaded: Any = sys.modules[module]
     if module in sys.builtin_module_names or getattr(loaded, "__spec__", None) is None:
         return module in sys.builtin_module_names
-    parent, _, _ = module.rpartition(".")
+    parent, _, last = module.rpartition(".")
     path: Any = None
     if parent:
         if not is_importable(parent):
@@ -143,6 +181,10 @@ def _find(module: str) -> bool:
         path = getattr(sys.modules.get(parent), "__path__", None)
         if path is None:
             return True  # os.path and the like: set up by the parent
+        # So is collections.abc, beside a file of that name.
+        name = loaded.__spec__.name
+        if name != module and getattr(sys.modules[parent], last, None) is loaded:
+            return is_importable(name)
     import importlib.machinery
 
     finders: list[Any] = [importlib.machinery.FrozenImporter, importlib.machinery.PathFinder]
@@ -177,37 +219,15 @@ def goes_by_name(obj: Any) -> bool:
     return _is_global(obj)
 
 
-def _settle_annotations(function: types.FunctionType) -> None:
-    """Annotations are evaluated when cloudpickle reads them (PEP 649). Where they name what only
-    type checkers import, they become text, as with `from __future__ import annotations`.
-    """
-    try:
-        _ = function.__annotations__
-    except Exception:
-        import annotationlib
-
-        text = annotationlib.get_annotations(function, format=annotationlib.Format.STRING)
-        function.__annotations__ = text
-
-
-def _keep_slots(cls: type, parts: tuple[Any, ...]) -> tuple[Any, ...]:
-    """What cloudpickle makes of a class, with its slots: it gives the copy a __dict__ instead, and
-    fails where their names are private.
-    """
-    inside = cls.__dict__
-    # (An enumeration has more arguments, and typing.NamedTuple lets nobody set __slots__.)
-    if "__slots__" not in inside or len(parts[1]) != 6 or issubclass(cls, tuple):
-        return parts
-    slots = [
-        name
-        for name, found in inside.items()
-        if (isinstance(found, types.MemberDescriptorType) and found.__name__ == name)
-        or (isinstance(found, types.GetSetDescriptorType) and name in ("__dict__", "__weakref__"))
-    ]
-    make, (kind, name, bases, variables, *others), (attributes, members), *rest = parts
-    variables = {**variables, "__slots__": tuple(slots)}
-    attributes = {name: value for name, value in attributes.items() if name not in slots}
-    return make, (kind, name, bases, variables, *others), (attributes, members), *rest
+def names(code: types.CodeType) -> set[str]:
+    """All names in a function's code, and in that of functions inside."""
+    names: set[str] = set()
+    codes = [code]
+    while codes:
+        code = codes.pop()
+        names.update(code.co_names)
+        codes += [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
+    return names
 
 
 _by_value: Any = None
@@ -219,19 +239,31 @@ def by_value_pickler() -> Any:
     if _by_value is not None:
         return _by_value
     import copyreg
+    import enum
+    import functools
     import typing
+    import weakref
 
     import cloudpickle
     import cloudpickle.cloudpickle as inside
 
-    from allcores import _named
+    from allcores import _by_value as by_value
+    from allcores import _enums, _named
 
     def refuse(obj: Any) -> Any:
         raise TypeError(f"cannot pickle {type(obj).__name__!r} object")
 
     of_cloudpickle = dict(cloudpickle.Pickler._dispatch_table)
-    # cloudpickle makes something else of the first two.
+    # cloudpickle makes something else of the first two, and nothing of what singledispatch has.
     others: dict[type, Any] = {io.TextIOWrapper: refuse, memoryview: refuse}
+    others[weakref.WeakKeyDictionary] = lambda table: (type(table), (dict(table),))
+    # (Pickle would make one of nothing.)
+    others[functools.partialmethod] = lambda method: (
+        by_value.partial_method,
+        (method.func, method.args, method.keywords),
+    )
+    if by_value.LazyImport is not None:
+        others[by_value.LazyImport] = by_value.reduce_lazy
     # (It has a way of its own for a TypeVar.)
     others |= {kind: _named.reduce for kind in _named.kinds() if kind is not typing.TypeVar}
 
@@ -258,19 +290,25 @@ def by_value_pickler() -> Any:
 
         def reduce_special(self, obj: Any) -> Any:
             if isinstance(obj, types.FunctionType) and not _is_global(obj):
-                _settle_annotations(obj)
-                return self._dynamic_function_reduce(obj)
-            if (
-                isinstance(obj, type)
-                and obj.__module__ != "builtins"
-                and not is_importable(obj.__module__)
-            ):
+                if by_value.LazyImport is not None:
+                    by_value.import_what_is_lazy(obj)
+                annotations, are_its_own = by_value.annotations_of(obj)
+                if are_its_own:
+                    return self._dynamic_function_reduce(obj)
+                annotate, obj.__annotations__ = obj.__annotate__, annotations
+                try:
+                    return self._dynamic_function_reduce(obj)
+                finally:
+                    obj.__annotate__ = annotate
+            if isinstance(obj, type) and obj.__module__ != "builtins" and not _is_global(obj):
                 if self.arriving and obj not in inside._DYNAMIC_CLASS_TRACKER_BY_CLASS:
                     refuse(obj)
-                return _keep_slots(obj, inside._dynamic_class_reduce(obj))
+                if isinstance(obj, enum.EnumType):
+                    return _enums.reduce_enum(obj, inside)
+                return by_value.keep_the_rest(obj, inside._dynamic_class_reduce(obj))
             if isinstance(obj, BaseException):
                 if obj is self.arriving:
-                    return NotImplemented
+                    return exception_parts(obj)
                 from allcores import _sending
 
                 return _sending.reduce_exception(obj)
@@ -404,15 +442,9 @@ def _variables(function: types.FunctionType) -> list[tuple[str, Any]]:
             found.append((name, cell.cell_contents))
         except ValueError:  # an empty cell
             pass
-    names: set[str] = set()
-    codes = [function.__code__]
-    while codes:
-        code = codes.pop()
-        names.update(code.co_names)
-        codes += [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
-    found += [
-        (name, function.__globals__[name]) for name in sorted(names) if name in function.__globals__
-    ]
+    variables = function.__globals__
+    used = sorted(names(function.__code__))
+    found += [(name, variables[name]) for name in used if name in variables]
     defaults: tuple[Any, ...] = function.__defaults__ or ()
     arguments = function.__code__.co_varnames[: function.__code__.co_argcount]
     found += list(zip(arguments[len(arguments) - len(defaults) :], defaults, strict=True))

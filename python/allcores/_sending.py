@@ -7,6 +7,7 @@ Called by src/data/message_pickle.cpp. All that one message has of such objects 
 from __future__ import annotations
 
 import _pickle
+import builtins
 import copyreg
 import io
 import types
@@ -29,9 +30,23 @@ def _reduce_special(obj: Any) -> Any:
         return reduce_exception(obj)
     if _core._frozen_parts(obj) is not None:
         return reduce_frozen_array(obj)
+    if isinstance(obj, type) and obj.__module__ == "builtins":
+        return NotImplemented if hasattr(builtins, obj.__name__) else _reduce_nameless(obj)
     if _functions.goes_by_name(obj):
         return NotImplemented
     raise _ByValue
+
+
+def _reduce_nameless(cls: type) -> Any:
+    """Such as types.TracebackType, which says that it is `builtins.traceback`."""
+    for name, found in vars(types).items():
+        if found is cls:
+            return _type_of_types, (name,)
+    return NotImplemented
+
+
+def _type_of_types(name: str) -> Any:
+    return getattr(types, name)
 
 
 def _reduce_named(obj: Any) -> str:
@@ -143,7 +158,7 @@ def _array(memory: memoryview, dtype: Any, shape: tuple[int, ...], by_rows: bool
 
 def reduce_exception(error: BaseException) -> Any:
     """For a pickler's reducer_override."""
-    parts = error.__reduce_ex__(5)
+    parts = _functions.exception_parts(error)
     traceback = error.__traceback__
     if not isinstance(parts, tuple) or not (
         traceback or error.__cause__ or error.__context__ or error.__suppress_context__

@@ -150,9 +150,29 @@ void copy_array(PyObject* object, handed_block& block) {
     block.size = block.allocated = Py_SIZE(array);
 }
 
+ref make_empty_array(PyObject* array_type, char typecode) {
+    if (typecode != 'u')
+        return checked(PyObject_CallFunction(array_type, "C", static_cast<int>(typecode)));
+    // Who made the sender's has been told that "u" is deprecated; no caller of the receiver's could
+    // do anything about it. Nothing else runs in this interpreter while that filter is there.
+    ref warnings = ref::steal(PyImport_GetModule(checked(PyUnicode_FromString("warnings")).get()));
+    if (!warnings) warnings = checked(PyImport_ImportModule("_warnings"));
+    ref filters = checked(PyObject_GetAttrString(warnings.get(), "filters"));
+    ref silent =
+        checked(Py_BuildValue("(sOOOi)", "ignore", Py_None, PyExc_DeprecationWarning, Py_None, 0));
+    if (PyList_Check(filters.get())) checked(PyList_Insert(filters.get(), 0, silent.get()));
+    ref made = ref::steal(PyObject_CallFunction(array_type, "C", static_cast<int>(typecode)));
+    ref error = ref::steal(PyErr_GetRaisedException());
+    if (PyList_Check(filters.get()) && PyList_GET_SIZE(filters.get()) > 0 &&
+        PyList_GET_ITEM(filters.get(), 0) == silent.get()) {
+        checked(PyList_SetSlice(filters.get(), 0, 1, nullptr));
+    }
+    if (error) PyErr_SetRaisedException(error.release());
+    return checked(made.release());
+}
+
 PyObject* make_array(PyTypeObject* array_type, handed_block& block, bool copies) {
-    ref made = checked(PyObject_CallFunction(reinterpret_cast<PyObject*>(array_type), "C",
-                                             static_cast<int>(block.typecode)));
+    ref made = make_empty_array(reinterpret_cast<PyObject*>(array_type), block.typecode);
     if (copies || !can_hand_over() || !knows_arrays(array_type)) {
         ref content = checked(
             PyMemoryView_FromMemory(static_cast<char*>(block.memory), block.bytes, PyBUF_READ));

@@ -26,6 +26,9 @@ void copy_array(PyObject* object, handed_block& block);
 PyObject* make_bytearray(handed_block& block, bool copies);
 PyObject* make_array(PyTypeObject* array_type, handed_block& block, bool copies);
 
+// An array without items. Throws python_error.
+ref make_empty_array(PyObject* array_type, char typecode);
+
 // Whether array.array of this interpreter is laid out as is known here.
 bool knows_arrays(PyTypeObject* array_type);
 

@@ -114,7 +114,7 @@ PyObject* decoder::array() {
     const auto typecode = take<char>();
     const auto size = take<std::size_t>();
     const char* content = take_bytes(size);
-    ref made = checked(PyObject_CallFunction(classes_->array, "C", static_cast<int>(typecode)));
+    ref made = make_empty_array(classes_->array, typecode);
     if (size == 0) return made.release();
     ref view = checked(PyMemoryView_FromMemory(const_cast<char*>(content),
                                                static_cast<Py_ssize_t>(size), PyBUF_READ));

@@ -32,6 +32,18 @@ class Key:
     name: str
 
 
+class Refusal(Exception):
+    """Its __init__ takes something else than what it gives to Exception's."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(f"{code}: {text}")
+        self.code = code
+
+
+def refuse() -> None:
+    raise ExceptionGroup("several", [Refusal(2, "y")])
+
+
 class Slotted:
     __slots__ = ("left", "right")
 

@@ -110,7 +110,10 @@ def test_annotations_for_type_checkers_only(worker):
         return sum(rows) + more
 
     assert worker.call(total, (1, 2)) == 4
-    assert total.__annotations__["rows"] == "list[OnlyForCheckers]"
+    there = worker.call(lambda function: function.__annotations__, total)
+    assert there["rows"] == "list[OnlyForCheckers]"
+    with pytest.raises(NameError):  # here they are what they were
+        _ = total.__annotations__
 
 
 def test_a_closure_that_cannot_cross_names_the_variable(worker):

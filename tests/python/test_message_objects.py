@@ -1,5 +1,7 @@
 """Functions, classes, exceptions and what else goes by pickle or by value."""
 
+import array
+import enum
 import functools
 import io
 import os
@@ -7,10 +9,13 @@ import pickle
 import subprocess
 import sys
 import traceback
+import types
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from message_values import Color, Point, User
+from message_values import Color, Point, Refusal, User, refuse
 
 import allcores
 from allcores._core import _send_copy
@@ -214,3 +219,55 @@ def test_large_content_of_pickled_objects():
     user = User("x" * 100_000, b"y" * 100_000, bytearray(b"z" * 100_000))
     copied = _send_copy([user, user.friends])
     assert copied[0] == user and copied[0].extra is not user.extra
+
+
+def test_types_that_have_no_name_of_their_own(worker):
+    kinds = [types.TracebackType, types.FrameType, types.CodeType, types.CellType, type(None)]
+    assert worker.call(same, *kinds) == tuple(kinds)
+    assert worker.call(same, Mapping) == (Mapping,)
+
+
+def test_an_exception_whose_constructor_takes_something_else(worker):
+    for sent in _send_copy(Refusal(1, "x")), worker.call(same, Refusal(1, "x"))[0]:
+        assert (type(sent), sent.code, str(sent)) == (Refusal, 1, "1: x")
+    with pytest.raises(ExceptionGroup) as raised:
+        worker.call(refuse)
+    assert [(type(each), each.code) for each in raised.value.exceptions] == [(Refusal, 2)]
+
+
+def test_an_array_of_characters_warns_nobody_who_receives_it(worker):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        small, large = array.array("u", "aé\U0001f600"), array.array("u", "x") * 100_000
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        filters = list(warnings.filters)
+        for sent in small, large:
+            assert _send_copy(sent) == sent
+            assert _send_copy(sent).typecode == "u"
+        assert len(_send_copy(allcores.move(large))) == 100_000
+        assert warnings.filters == filters
+        with pytest.raises(DeprecationWarning):
+            array.array("u")
+
+
+def test_classes_of_functions_arrive_as_they_are(worker):
+    class Slotted:
+        __slots__ = ("__value",)
+        number: int
+
+        def __init__(self):
+            self.__value = 1
+
+        def look(self):
+            return self.__value, hasattr(self, "__dict__"), type(self).__annotations__
+
+    class Planet(enum.Enum):
+        EARTH = 5.9
+        TERRA = EARTH
+
+        def __init__(self, mass):
+            self.mass = mass
+
+    assert worker.call(Slotted().look) == (1, False, {"number": int})
+    assert worker.call(lambda: (Planet.TERRA is Planet.EARTH, Planet.EARTH.mass)) == (True, 5.9)
