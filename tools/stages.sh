@@ -77,10 +77,11 @@ stage_examples() {
 
 stage_lint() { "$top/tools/lint"; }
 
-# Only on demand: each target explores for ALLCORES_FUZZ_SECONDS (60), from its corpus and what earlier runs found.
+# Only on demand: each target explores for ALLCORES_FUZZ_SECONDS (60), from its corpus and what earlier runs found. The
+# one of messages has ALLCORES_PYTHON in it.
 stage_fuzz() {
   local target name found
-  build_preset fuzz "building the fuzz targets"
+  build_preset fuzz "building the fuzz targets for Python $python_version" "-DPython_EXECUTABLE=$(type -P "python$python_version")"
   for target in "$build"/fuzz/fuzz_*; do
     [ -f "$target" ] && [ -x "$target" ] || continue
     name=${target##*/fuzz_}

@@ -275,8 +275,10 @@ bool message_check::is_plain_atom(tag what, value& made) {
             return true;
         }
         case tag::picklable:
-            need(false, "the number of what is pickled");
-            return false;
+            // The pickle is not among what is changed.
+            need(collects_, "the number of what is pickled");
+            take<std::uint32_t>();
+            return true;
         case tag::pointer: {
             const auto number = take<std::uint32_t>();
             need(number < pointers_used_.size() && !pointers_used_[number],

@@ -9,6 +9,7 @@ import collections
 import contextlib
 import datetime as dt
 import decimal
+import os
 import sys
 import types
 import uuid
@@ -19,10 +20,28 @@ warnings.simplefilter("ignore", DeprecationWarning)  # array's "u"
 
 
 def _instead_of_allcores() -> None:
-    """The program has no extension module, and needs one answer of the package: for its classes."""
+    """The program has no extension module: the package's part that pickles gets what it needs."""
+    package = types.ModuleType("allcores")
+    package.__path__ = [os.path.join(os.path.dirname(__file__), "../../../python/allcores")]
     functions = types.ModuleType("allcores._functions")
     functions.goes_by_name = lambda _: True  # type: ignore[attr-defined]
-    sys.modules.update({"allcores": types.ModuleType("allcores"), functions.__name__: functions})
+    functions.is_importable = lambda _: True  # type: ignore[attr-defined]
+    functions.type_name = lambda kind: kind.__name__  # type: ignore[attr-defined]
+    core = types.ModuleType("allcores._core")
+    # (No function: a class that has one makes it a method.)
+    core._reducer = lambda _: _NothingSpecial()  # type: ignore[attr-defined]
+    core._other_way = lambda _: None  # type: ignore[attr-defined]
+    core._frozen_parts = lambda _: None  # type: ignore[attr-defined]
+    core.Move = type("Move", (), {})  # type: ignore[attr-defined]
+    for module in (package, functions, core):
+        sys.modules[module.__name__] = module
+        if module is not package:
+            setattr(package, module.__name__.rpartition(".")[2], module)
+
+
+class _NothingSpecial:
+    def __call__(self, _: object) -> Any:
+        return NotImplemented
 
 
 _instead_of_allcores()
@@ -43,6 +62,13 @@ class Valued(Node):
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Valued) and self.number == other.number
+
+
+class Rated(Node):
+    """Left to pickle, as it has a say in how."""
+
+    def __reduce__(self) -> Any:
+        return Rated, (self.number,), self.__dict__
 
 
 class Slotted:
@@ -78,6 +104,8 @@ class Program:
         self.at = 0
         self.stack: list[Any] = []
         self.made = 0
+        # Pickle can't have what is deep, and the codec can.
+        self.is_deep = self.is_pickled = False
 
     def byte(self) -> int:
         self.at += 1
@@ -141,6 +169,9 @@ class Program:
                 push(frozenset(self.keys(self.take(count))))
             case 14:
                 push((Node if count < 4 else Valued)(self.number()))
+            case 15 if count > 4 and not self.is_deep:
+                self.is_pickled = True
+                push(Rated(self.number()))
             case 15:
                 push(Slotted(self.number()))
             case 16:
@@ -168,7 +199,11 @@ class Program:
                 push(dt.time(count, 1, 2, self.byte(), zone, fold=count & 1))
             case 27:  # deep
                 value = self.stack.pop() if self.stack else None
-                for _ in range(1 + 4 * self.byte()):
+                levels = 1 + 4 * self.byte()
+                if self.is_pickled:
+                    levels = min(levels, 5)
+                self.is_deep = self.is_deep or levels > 5
+                for _ in range(levels):
                     value = [value] if count & 1 else {"k": value} if count & 2 else (value,)
                 push(value)
             case 28:
@@ -177,8 +212,11 @@ class Program:
                 push([each * 0.5 for each in range(self.byte())])
             case 30:  # holes in tables
                 for each in self.stack[-1:]:
-                    if type(each) in (dict, set) and each:
-                        each.pop() if type(each) is set else each.pop(next(iter(each)))
+                    if type(each) is dict and each:
+                        each.pop(next(iter(each)))
+                    if type(each) is set and each:
+                        # (Which is the first one depends on addresses.)
+                        each.remove(min(each, key=lambda one: repr(_identity(one))))
             case _:
                 self.take(1)
 
