@@ -8,6 +8,8 @@
 #include "bindings/module.h"
 #include "bindings/proxy_object.h"
 #include "data/guarded.h"
+#include "interpreter/interrupts.h"
+#include "interpreter/main_thread.h"
 #include "interpreter/process.h"
 
 namespace allcores::bindings {
@@ -194,6 +196,7 @@ int tidy_main(void*) {
 void open_main() {
     interpreter::door& main = *interpreter::process::get().main;
     if (PyInterpreterState_Get() != PyInterpreterState_Main() || main.state() != nullptr) return;
+    if (interpreter::is_main_thread()) interpreter::interrupts::begin();
     // When CPython's queue is full, whoever comes in next tidies up.
     main.open(PyInterpreterState_Get(), [] { Py_AddPendingCall(tidy_main, nullptr); });
 }

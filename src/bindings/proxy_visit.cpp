@@ -8,6 +8,7 @@
 #include "bindings/proxy_object.h"
 #include "data/guarded.h"
 #include "interpreter/attach.h"
+#include "interpreter/interrupts.h"
 #include "interpreter/process.h"
 
 namespace allcores::bindings {
@@ -88,6 +89,8 @@ void run_there(const std::shared_ptr<shared_object>& of, deed what, data::cargo&
 }
 
 [[noreturn]] void raise_error(const data::remote_error& error, const door& home) {
+    // Ctrl-C there is one here.
+    if (interpreter::interrupts::take() && PyErr_CheckSignals() < 0) throw python_error();
     // What ends a visit is the end of the interpreter that it is in, not of ours.
     if (error.type == "SystemExit" && home.is_ending()) raise_gone(home);
     error.raise();

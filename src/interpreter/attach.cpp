@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "interpreter/interpreter.h"
+#include "interpreter/interrupts.h"
 
 namespace allcores::interpreter {
 namespace {
@@ -85,6 +86,8 @@ void attached::go_in() {
                 state = visitor_->state;
             }
         }
+        if (before_ != nullptr && before_->interp == PyInterpreterState_Main())
+            interrupts::prepare();
         PyThreadState_Swap(state);
         if (target_.is_abandoned()) [[unlikely]] {
             go_back();
@@ -97,6 +100,7 @@ void attached::go_in() {
     outer_ = innermost;
     innermost = this;
     if (visitor_ != nullptr) visitor_->inside++;
+    interrupted_ = interrupts::enter(PyThreadState_GetUnchecked());
 }
 
 void attached::go_back() noexcept {
@@ -110,6 +114,7 @@ void attached::go_back() noexcept {
 
 attached::~attached() {
     if (!nested_) {
+        interrupts::leave(interrupted_);
         innermost = outer_;
         if (visitor_ != nullptr) visitor_->inside--;
         go_back();

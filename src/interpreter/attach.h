@@ -58,7 +58,8 @@ class [[nodiscard]] attached {
     const attached* outer_ = nullptr;     // the one that this is inside of, on this thread
     PyThreadState* temporary_ = nullptr;  // made for this scope only
     door::visitor* visitor_ = nullptr;
-    bool nested_ = false;  // it was in `target` already
+    PyThreadState* interrupted_ = nullptr;  // interrupts::enter()'s
+    bool nested_ = false;                   // it was in `target` already
 };
 
 // The child of a fork has none of the other interpreters: this thread forgets its thread states in
