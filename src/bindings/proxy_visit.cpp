@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "bindings/proxy_object.h"
+#include "bindings/who_waits.h"
+#include "concurrency/long_wait.h"
 #include "data/guarded.h"
 #include "interpreter/attach.h"
 #include "interpreter/interrupts.h"
@@ -119,14 +121,23 @@ void raise_gone(const door& home) {
 }
 
 void hold(const shared_object& hosted) {
+    using std::chrono::steady_clock;
     const std::shared_ptr<door> own = interpreter::process::get().current_door();
+    concurrency::long_wait lasting(false, steady_clock::now());
     for (;;) {
         monitor::outcome result;
+        bool is_due = false;
         {
             const interpreter::detached elsewhere;
-            result = hosted.monitor->wait(std::chrono::steady_clock::now() + look_around);
+            result = hosted.monitor->wait(steady_clock::now() + look_around);
+            is_due = result == monitor::outcome::not_yet && lasting.is_due(steady_clock::now());
+            if (is_due && lasting.is_listed()) lasting.look();
         }
         if (result == monitor::outcome::taken) return;
+        if (is_due && !lasting.is_listed()) {
+            lasting.list(who_waits("the hosted " + hosted.type_name + ", held by another thread"),
+                         [of = hosted.monitor] { return of->is_free(); });
+        }
         if (result == monitor::outcome::deadlock) {
             PyErr_Format(PyExc_RuntimeError,
                          "deadlock: the thread that holds the hosted %s waits for what this "

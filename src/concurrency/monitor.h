@@ -32,6 +32,8 @@ class monitor {
     // Undoes one take. False: this thread does not hold it.
     bool release() noexcept;
     bool is_mine() const noexcept;
+    // Whether nobody holds it at this moment.
+    bool is_free() const noexcept { return holder_.load() == nullptr; }
 
     struct thread;  // one thread's part in this; monitor.cpp
 

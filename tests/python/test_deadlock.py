@@ -76,6 +76,26 @@ for thread in threads: thread.join()
 """
 
 
+HELD = """
+class Home:
+    def wait(self, inside):
+        inside.push(None)
+        allcores.Channel().pop()
+    def number(self):
+        return 1
+home, inside = allcores.host(Home), allcores.Channel()
+threading.Thread(target=home.wait, args=(inside,), daemon=True).start()
+inside.pop()
+home.number()
+"""
+
+
+def test_one_waits_for_a_hosted_object_and_another_in_it() -> None:
+    lines = sorted(report_of(HELD, 2), key=lambda line: "main" in line)
+    assert ": pop from <" in lines[0] and "in Home.wait" in lines[0]
+    assert ": the hosted Home, held by another thread, at <string>:" in lines[1]
+
+
 def test_two_interpreters_wait_for_each_other_and_main_joins_them() -> None:
     lines = report_of(TWO_INTERPRETERS, 3)
     text = "".join(lines)
