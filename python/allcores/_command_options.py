@@ -45,6 +45,7 @@ limits, bytes and seconds
 --limit-concurrency N            requests at a time; 503 above it
 --limit-max-requests N           of a worker, until it is replaced; --limit-max-requests-jitter N
 --max-header N  32768   --max-body N  16777216   --max-connections N  16384   --min-body-rate N
+--body-buffer N  1073741824      on disk, of bodies that come slowly, for WSGI
 --timeout-keep-alive S  75       --timeout-graceful-shutdown S  10    --timeout-worker S
 --timeout-header S  10           --timeout-body S  30                 --timeout-send S  30
 development
@@ -143,6 +144,7 @@ OPTIONS = {
     "timeout-send": Option("send_timeout", "seconds"),
     "max-header": Option("max_header", "int"),
     "max-body": Option("max_body", "int"),
+    "body-buffer": Option("body_buffer", "int"),
     "max-connections": Option("max_connections", "int"),
     "min-body-rate": Option("min_body_rate", "int"),
     "env-file": Option(None),

@@ -256,6 +256,7 @@ RULES: dict[str, Callable[[str, Any], Any]] = {
     "limit_max_requests_jitter": _int(0, 2**32 - 1),
     "max_header": _int(1, 2**31 - 1),
     "max_body": _optional(_int(0, 2**63 - 1)),
+    "body_buffer": _int(0, 2**63 - 1),
     "max_connections": _int(1, 10_000_000),
     "min_body_rate": _int(0, 2**32 - 1),
     "header_timeout": check_seconds,

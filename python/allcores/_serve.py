@@ -88,6 +88,7 @@ def serve(
     limit_max_requests_jitter: int = 0,
     max_header: int = 32 * 1024,
     max_body: int | None = None,
+    body_buffer: int = 1024 * 1024 * 1024,
     max_connections: int = 16384,
     min_body_rate: int = 500,
     header_timeout: float = 10.0,
@@ -124,7 +125,9 @@ def serve(
     `header_timeout` for a request's head and `body_timeout` between two parts of its body (408),
     `keep_alive_timeout` between two requests, `send_timeout` for a client that does not read. A
     body in all may take `body_timeout` and the time that its bytes take at `min_body_rate` bytes a
-    second (408; 0 for as long as it likes).
+    second (408; 0 for as long as it likes). A body that comes slowly is whole before a WSGI
+    application gets it, in a file where it is long: `body_buffer` is what all such files may have
+    together; with 0 there are none, and a worker waits.
     `host` is a name or an address, or several; 127.0.0.1 where neither `uds` nor `fd` says where to
     listen. `port=0` takes a free port. `uds` is the path of a unix socket, made with
     `uds_permissions`; `fd` the number of a socket that was opened for this process. `ready` is
@@ -209,6 +212,7 @@ def serve(
             "health": health or "",
             "metrics": metrics or "",
             "most_requests": limit_concurrency or 0,
+            "body_buffer": body_buffer,
             **({"access_log": access_log_format or STANDARD_FORMAT} if access_log else {}),
             "max_requests": limit_max_requests or 0,
             "max_requests_jitter": limit_max_requests_jitter,

@@ -36,6 +36,12 @@ std::uint32_t number_of(PyObject* value) {
     return static_cast<std::uint32_t>(number);
 }
 
+std::uint64_t size_of(PyObject* value) {
+    const unsigned long long size = PyLong_AsUnsignedLongLong(value);
+    if (size == static_cast<unsigned long long>(-1) && PyErr_Occurred()) throw data::python_error();
+    return size;
+}
+
 std::uint32_t milliseconds_of(PyObject* value) {
     const double seconds = PyFloat_AsDouble(value);
     if (seconds == -1.0 && PyErr_Occurred()) throw data::python_error();
@@ -107,6 +113,7 @@ reader reader_of(std::string_view name) {
                      interpreter::write_whole(STDOUT_FILENO, lines.data(), lines.size());
              };
          }},
+        {"body_buffer", [](PyObject* v, options& o) { o.limits.max_spooled_bytes = size_of(v); }},
         {"on_duty", [](PyObject* v, options& o) { o.on_duty = number_of(v); }},
         {"says_date", [](PyObject* v, options& o) { o.says_date = truth_of(v); }},
     };

@@ -22,6 +22,10 @@ class application {
     // before handle() is called. An application that blocks while it reads is better off with more:
     // a client that sends slowly then holds up nobody.
     virtual std::uint64_t awaited_body() const { return 64 * 1024; }
+    // Of one that takes parts: whether it blocks its worker until they come. Then it gets them only
+    // from clients that are fast, and not on all workers at a time; other bodies are whole first
+    // (worker_body.cpp). Their request::whole is false too where they are long.
+    virtual bool waits_for_body() const { return false; }
 
     // An application with a loop of its own serves in it: drive() calls port::turn() until that
     // says `ended`. Not entered.

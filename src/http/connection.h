@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "http/body_spool.h"
 #include "http/byte_buffer.h"
 #include "http/exchange.h"
 #include "http/ownership.h"
@@ -31,6 +32,8 @@ struct connection {
     byte_buffer input;
     std::size_t unread = 0;
     std::unique_ptr<pending_output> output;
+    // What has come of a body that is to be whole before the application gets it, and is long.
+    std::unique_ptr<body_spool> spool;
     // While its request is with the application: then the connection stays with one worker.
     std::unique_ptr<http::exchange> exchange;
     peer client;
@@ -38,7 +41,7 @@ struct connection {
 
     // What it waits for, and until when: milliseconds on the server's clock, 0 for ever. The pool
     // has a copy.
-    enum class waiting : std::uint8_t { nothing, request, head, body, output, client };
+    enum class waiting : std::uint8_t { nothing, request, head, body, place, output, client };
     waiting waits_for = waiting::nothing;
     std::uint64_t deadline = 0;
 
@@ -46,6 +49,9 @@ struct connection {
     // it so far, as they came.
     std::uint64_t body_since = 0;
     std::uint64_t body_bytes = 0;
+    // Since when nothing is read of it, for lack of a worker that may wait for the rest, and
+    // perhaps of room; on the same clock, 0: it is read.
+    std::uint64_t held_back_since = 0;
 
     std::uint32_t output_limit = net::most_in_kernel;  // what the kernel takes of its output
     std::uint64_t discarded = 0;                       // bytes read and thrown away while lingering

@@ -60,10 +60,11 @@ bool connection_pool::give_back(http::connection& connection) {
     connection.input = byte_buffer();
     connection.unread = 0;
     connection.output.reset();
+    connection.spool.reset();
     connection.exchange.reset();
     connection.waits_for = http::connection::waiting::nothing;
     connection.deadline = connection.discarded = 0;
-    connection.body_since = connection.body_bytes = 0;
+    connection.body_since = connection.body_bytes = connection.held_back_since = 0;
     connection.watches_output = connection.closing = false;
     connection.lingers = connection.is_lingering = false;
     connection.is_new = true;

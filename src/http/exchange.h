@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "http/body_spool.h"
 #include "http/byte_buffer.h"
 #include "http/file_plan.h"
 #include "http/response.h"
@@ -99,6 +100,7 @@ class exchange {
     input told_gone();
     output told(output result);
     void stop_counting();
+    void give_seat_back();
 
     http::worker& home_;
     http::connection& connection_;
@@ -111,11 +113,13 @@ class exchange {
     };
     std::unique_ptr<logged> log_;  // null: nothing
     std::uint64_t body_bytes_ = 0;
-    bool counted_ = false;  // among those in progress
-    byte_buffer input_;     // what came and is not taken, from taken_ on
+    bool counted_ = false;   // among those in progress
+    bool has_seat_ = false;  // its worker may wait for the rest of the body
+    byte_buffer input_;      // what came and is not taken, from taken_ on
     std::size_t taken_ = 0;
-    byte_buffer out_;         // made and not yet given to the kernel
-    std::int64_t left_ = -1;  // of the declared length; -1: none was
+    std::unique_ptr<body_spool> spool_;  // what comes before anything else, but input_
+    byte_buffer out_;                    // made and not yet given to the kernel
+    std::int64_t left_ = -1;             // of the declared length; -1: none was
     std::uint64_t deadline_ms_ = 0;
     std::uint64_t begun_ns_ = 0;
     std::uint64_t waited_ns_ = 0;  // in wait_input()

@@ -17,6 +17,9 @@ struct limits {
 
     // The same for an application that takes a body in parts, as it comes.
     std::uint64_t max_streamed_bytes = ~std::uint64_t{0} >> 1;
+    // Of one that blocks while it reads: what bodies that come slowly may together take on disk
+    // until they are whole (body_spool.h). 0: it gets them as they come.
+    std::uint64_t max_spooled_bytes = 1ull << 30;
 
     std::uint32_t header_timeout_ms =
         10'000;  // from the first byte of a request to the end of its head: 408

@@ -67,6 +67,7 @@ struct request_parser::callbacks {
         message_state& state = *self.state_;
         state.origin_ = state.body_ = nullptr;
         state.body_size_ = 0;
+        state.taken_ = 0;
         state.target_size_ = state.overhead_ = 0;
         state.stage_ = message_state::stage::head;
         state.expects_continue_ = state.streams_ = false;
@@ -122,7 +123,8 @@ struct request_parser::callbacks {
 
     static int chunk_header(llhttp_t* machine) {
         request_parser& self = parser(machine);
-        std::uint64_t room = self.limits_.max_body_bytes - self.state_->body_size_;
+        const std::uint64_t so_far = self.state_->taken_ + self.state_->body_size_;
+        const std::uint64_t room = self.limits_.max_body_bytes - so_far;
         return machine->content_length > room ? self.fail(413) : 0;
     }
 
@@ -177,6 +179,12 @@ void message_state::moved(char* origin) {
 std::uint64_t message_state::body_left() const {
     if (stage_ != stage::body || (machine_.flags & F_CHUNKED)) return 0;
     return machine_.content_length;
+}
+
+void message_state::take_body(std::size_t size) {
+    taken_ += size;
+    body_size_ -= size;
+    if (body_size_) std::memmove(body_, body_ + size, body_size_);
 }
 
 bool message_state::is_chunked() const {
@@ -278,6 +286,7 @@ int request_parser::message_complete(llhttp_t& machine) {
     bool go_on = state.streams_ ? sink_.on_body_end() : give_request(machine, true);
     state.origin_ = state.body_ = nullptr;
     state.body_size_ = 0;
+    state.taken_ = 0;
     state.stage_ = message_state::stage::between;
     state.expects_continue_ = state.streams_ = false;
     field_count_ = 0;
@@ -297,7 +306,7 @@ void request_parser::hand_over(message_state& state, const peer& client) {
     field_count_ = 0;
 }
 
-bool request_parser::give_request(const llhttp_t& machine, bool whole) {
+bool request_parser::give_request(const llhttp_t& machine, bool ended) {
     message_state& state = *state_;
     std::string_view method = method_names[machine.method];
     std::string_view raw{state.origin_, state.target_size_};
@@ -311,17 +320,19 @@ bool request_parser::give_request(const llhttp_t& machine, bool whole) {
         .method_number = machine.method,
         .headers = {fields_.data(), field_count_},
         .body = {state.body_, state.body_size_},
-        .whole = whole,
+        .whole = ended && state.taken_ == 0,
+        .ended = ended,
         .chunked = (machine.flags & F_CHUNKED) != 0,
         // llhttp counts down what is left of it.
-        .content_length =
-            (machine.flags & F_CONTENT_LENGTH) ? machine.content_length + state.body_size_ : 0,
+        .content_length = (machine.flags & F_CONTENT_LENGTH)
+                              ? machine.content_length + state.taken_ + state.body_size_
+                              : 0,
         .major = machine.http_major,
         .minor = machine.http_minor,
         .keep_alive = llhttp_should_keep_alive(&machine) != 0,
         .client = *client_,
     };
-    if (!whole) {
+    if (!ended) {
         state.origin_ = state.body_ = nullptr;
         state.target_size_ = 0;
     }

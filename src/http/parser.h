@@ -49,6 +49,10 @@ class message_state {
     // How many bytes of the body are known to follow; 0 when chunked or none.
     std::uint64_t body_left() const;
     bool is_chunked() const;
+    // What is here of the body; take_body() when somebody else keeps so much of its beginning: that
+    // is no part of the kept bytes any more, nor of the request's body.
+    std::string_view body_here() const { return {body_, body_size_}; }
+    void take_body(std::size_t size);
 
     // The application has the request already; its body goes there as it comes.
     bool streams() const { return streams_; }
@@ -59,6 +63,7 @@ class message_state {
     char* origin_ = nullptr;  // the first byte of the target
     char* body_ = nullptr;    // the first byte of the joined body
     std::size_t body_size_ = 0;
+    std::uint64_t taken_ = 0;  // of the body, before body_
     std::uint32_t target_size_ = 0;
     std::uint32_t overhead_ = 0;  // bytes of trailer fields and chunk extensions
     stage stage_ = stage::between;
@@ -114,7 +119,7 @@ class request_parser {
     int head_complete(llhttp_t& machine);
     int check_fields(const llhttp_t& machine);
     int message_complete(llhttp_t& machine);
-    bool give_request(const llhttp_t& machine, bool whole);
+    bool give_request(const llhttp_t& machine, bool ended);
     bool over_head_limit(const char* end) const {
         return end - state_->origin_ > static_cast<std::ptrdiff_t>(limits_.max_header_bytes);
     }

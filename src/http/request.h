@@ -32,7 +32,8 @@ struct request {
     std::uint8_t method_number;      // llhttp's number of the method
     std::span<const field> headers;  // as received, in order; fields of a trailer are dropped
     std::string_view body;           // de-chunked; whole, or what has come of it
-    bool whole;                      // the body is complete
+    bool whole;                      // the body is complete, and all of it is here
+    bool ended;                      // it is complete; what is not here is with the exchange
     bool chunked;                    // it came so
     std::uint64_t content_length;    // as declared; 0 where it was not
     std::uint8_t major, minor;       // 1.0 or 1.1

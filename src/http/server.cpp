@@ -46,7 +46,7 @@ void ignore_broken_pipes() {
 }
 
 // Those that this process may use.
-unsigned cores() {
+unsigned count_cores() {
     cpu_set_t allowed;
     if (::sched_getaffinity(0, sizeof allowed, &allowed))
         return std::thread::hardware_concurrency();
@@ -59,9 +59,12 @@ constexpr auto tick_while_draining = std::chrono::milliseconds(5);
 
 server::shared::shared(server_options given)
     : options(std::move(given)),
+      cores(count_cores()),
+      seats(cores),
+      spools(options.limits.max_spooled_bytes),
       tick_ms(tick_for(options.limits)),
       reactor(net::make_reactor()),
-      duties(options.workers, options.on_duty != 0 ? options.on_duty : cores()),
+      duties(options.workers, options.on_duty != 0 ? options.on_duty : cores),
       pool(with_refusals(options.limits.max_connections)) {
     for (unsigned i = 0; i < options.workers; ++i) {
         workers.push_back(std::make_unique<worker_slot>());
@@ -115,7 +118,9 @@ void server::run(application& application, unsigned number) {
     slot.runs.store(true, std::memory_order_release);
     {
         worker serving(all, number, application, slot.counts);
+        all.seats.add_worker();
         serving.run();
+        all.seats.remove_worker();
     }
     std::uint64_t used = cpu_ns(clock, 0) - slot.cpu_at_start_ns.load(std::memory_order_relaxed);
     slot.runs.store(false, std::memory_order_relaxed);

@@ -23,6 +23,8 @@
 #include <vector>
 
 #include "concurrency/duty.h"
+#include "http/body_seats.h"
+#include "http/body_spool.h"
 #include "http/connection_pool.h"
 #include "http/server.h"
 #include "net/listener.h"
@@ -63,6 +65,9 @@ struct server::shared {
     const bool has_front = options.front.is_needed();
     // Requests that are being answered, where there is a limit of them. All workers.
     std::atomic<std::uint32_t> in_progress{0};
+    const unsigned cores;  // that the process may use
+    body_seats seats;      // of workers that may wait for the rest of a body (worker_body.cpp)
+    spool_space spools;    // of bodies that come slowly
     const std::uint64_t tick_ms;  // deadlines are rounded up to it
     std::unique_ptr<net::reactor> reactor;
     concurrency::duty duties;  // who of the workers waits for events, and who rests

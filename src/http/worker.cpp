@@ -68,7 +68,7 @@ void worker::serve_until_end() {
                 break;
             case net::reactor::outcome::woken:
                 note_time();
-                sweep();
+                look_around();
                 finish_event();
                 break;
             case net::reactor::outcome::nothing:
@@ -216,8 +216,9 @@ void worker::time_out_those_due() {
         connection& found = shared_.pool.at(i);
         if (!found.owner.acquire_if_idle()) continue;
         bool is_due = found.deadline != 0 && found.deadline <= now;
-        if (is_due && time_out(found) == next::closed) continue;
-        if (!found.owner.release()) to_serve_.push_back(&found);
+        const bool looks_again = is_due && found.waits_for == connection::waiting::place;
+        if (is_due && !looks_again && time_out(found) == next::closed) continue;
+        if (looks_again || !found.owner.release()) to_serve_.push_back(&found);
     }
     shared_.looking_at_deadlines.clear(std::memory_order_release);
     for (connection* each : to_serve_) serve(*each, true);

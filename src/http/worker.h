@@ -62,8 +62,6 @@ class worker final : request_parser::sink, port {
     next parse(connection& connection, char* data, std::size_t size);
     char* room_for_input(connection& connection, std::size_t& room);
     static bool is_stuck(const connection& connection);
-    bool goes_in_parts(const connection& connection) const;
-    void note_body(connection& connection, std::size_t size);
     void keep_input(connection& connection, char* begin, std::size_t size);
     next refuse(connection& connection, int status);
     next close_when_sent(connection& connection);
@@ -71,6 +69,18 @@ class worker final : request_parser::sink, port {
     next close(connection& connection);
     void set_deadline(connection& connection);
     bool is_overdue(const connection& each) const;
+
+    // worker_body.cpp: when the application gets a body, and where it is until then
+    bool goes_in_parts(connection& connection);
+    bool is_whole_first(connection& connection);
+    void note_body(connection& connection, std::size_t size);
+    static bool comes_fast(const connection& connection, std::uint64_t until_ms);
+    bool spool_body(connection& connection);
+    bool take_seat(connection& connection);
+    void give_seat_back();
+    next look_again(connection& connection);
+    void look_around();
+    void read_spool(exchange& exchange);
 
     // worker_turn.cpp: serving from inside the application's own loop. worker_look.cpp: look(),
     // for loops that wait by themselves
@@ -177,6 +187,7 @@ class worker final : request_parser::sink, port {
     // Of the request that is before the application, or goes without it.
     peer forwarded_;              // its client, as a trusted proxy names it
     bool is_own_answer_ = false;  // response_ is the server's own
+    bool has_seat_ = false;       // may wait for the rest of its body
     bool counts_in_ = false;      // it is one of shared_.in_progress
     bool logs_ = false;           // log_values_ are its
     std::string own_text_;        // the body of an own answer

@@ -11,7 +11,6 @@ namespace {
 
 constexpr std::size_t least_room = 16 * 1024;  // for a read into a connection's buffer
 constexpr std::size_t worth_shrinking = 64 * 1024;
-constexpr std::uint64_t longest_after_continue = 64 * 1024;
 constexpr std::uint64_t linger_a_turn = 1u << 20;
 constexpr std::uint64_t linger_in_all = 64u << 20;
 
@@ -47,6 +46,11 @@ worker::next worker::step(connection& connection, bool to_the_end) {
         if (connection.output) return next::let_go;
         if (connection.closing) return close_when_sent(connection);
         to_the_end = true;  // events of the input were passed over meanwhile
+    }
+    if (connection.held_back_since) {
+        if (look_again(connection) == next::closed) return next::closed;
+        if (is_stuck(connection)) return next::let_go;
+        to_the_end = true;
     }
     if (connection.unread) {
         std::size_t size = std::exchange(connection.unread, 0);
@@ -118,18 +122,23 @@ worker::next worker::parse(connection& connection, char* data, std::size_t size)
     request_parser::result result =
         parser_.feed(connection.message, data, size, client_of(connection));
     parsing_ = false;
-    const bool in_parts = result.what == request_parser::outcome::more && goes_in_parts(connection);
+    if (batch_) connection.body_since = 0;
+    bool in_parts = false;
+    if (result.what == request_parser::outcome::more) {
+        note_body(connection, size);
+        in_parts = goes_in_parts(connection);
+    }
     // It may read the body before it returns, and then what follows in `unread`.
     if (in_parts) parser_.hand_over(connection.message, client_of(connection));
+    if (std::exchange(has_seat_, false))
+        give_seat_back();  // the application did not get the request
     if (entered_ && !application_.finish_batch()) leave();
-    if (batch_) connection.body_since = 0;
     switch (result.what) {
         case request_parser::outcome::more:
             if (!in_parts && connection.message.awaits_continue() && !connection.exchange) {
                 collected_.append("HTTP/1.1 100 Continue\r\n\r\n");
                 connection.message.continued();
             }
-            note_body(connection, size);
             if (in_parts) {
                 if (connection.closing && !connection.exchange && connection.unread) {
                     connection.lingers = true;
@@ -165,32 +174,8 @@ worker::next worker::parse(connection& connection, char* data, std::size_t size)
 
 // Nothing more is read from it for now.
 bool worker::is_stuck(const connection& connection) {
-    return connection.output || connection.is_lingering || connection.exchange;
-}
-
-// A body that is short, and whose length is known, is as good as here.
-bool worker::goes_in_parts(const connection& connection) const {
-    const message_state& message = connection.message;
-    if (message.at() != message_state::stage::body || message.streams() ||
-        !application_.takes_parts()) {
-        return false;
-    }
-    // Whether a client shall continue with a long body is the application's to say.
-    std::uint64_t awaited = application_.awaited_body();
-    if (message.awaits_continue()) awaited = std::min(awaited, longest_after_continue);
-    return message.is_chunked() || message.body_left() > awaited;
-}
-
-// These bytes were the last that came of an unfinished request.
-void worker::note_body(connection& connection, std::size_t size) {
-    if (connection.message.at() != message_state::stage::body) return;
-    progress_ = true;
-    last_ns_ = server::shared::now_ns();  // a long upload can be one event
-    if (!connection.body_since) {
-        connection.body_since = last_ns_ / ns_a_ms;
-        connection.body_bytes = 0;
-    }
-    connection.body_bytes += size;
+    return connection.output || connection.is_lingering || connection.exchange ||
+           connection.held_back_since;
 }
 
 // Makes these bytes, which lie in the worker's or in the connection's buffer, all that the
@@ -201,7 +186,8 @@ void worker::keep_input(connection& connection, char* begin, std::size_t size) {
         if (kept.capacity()) kept = byte_buffer();
         return;
     }
-    if (begin != kept.data() || kept.empty()) {
+    const bool is_mostly_empty = connection.spool && kept.capacity() >= size + worth_shrinking;
+    if (begin != kept.data() || kept.empty() || is_mostly_empty) {
         byte_buffer fresh;
         fresh.append({begin, size});
         kept = std::move(fresh);
@@ -277,6 +263,9 @@ void worker::set_deadline(connection& connection) {
     } else if (connection.message.at() == message_state::stage::head) {
         now = waiting::head;
         timeout_ms = limits.header_timeout_ms;
+    } else if (connection.held_back_since) {
+        now = waiting::place;
+        timeout_ms = 0;
     } else if (connection.message.at() == message_state::stage::body) {
         now = waiting::body;
         timeout_ms = limits.body_timeout_ms;

@@ -30,10 +30,12 @@ void worker::make_exchange(const request& request) {
     exchange& made = *connection.exchange;
     made.is_head_ = request.method_number == HTTP_HEAD;
     made.http_1_0_ = request.minor == 0;
-    made.ended_ = request.whole;
+    made.ended_ = request.ended;
+    made.has_seat_ = std::exchange(has_seat_, false);
+    made.spool_ = std::move(connection.spool);
     made.begun_ns_ = woken_ns_;
     hand_on_log(made);
-    made.input_.append(request.body);
+    (made.spool_ ? made.spool_->tail : made.input_).append(request.body);
     made.out_.append(collected_.view());
     collected_.clear();
     if (shared_.draining.load(std::memory_order_relaxed) || !request.keep_alive) {
@@ -63,13 +65,16 @@ bool worker::end_of_handle(const request& request) {
 }
 
 void worker::on_body(std::string_view part) {
-    if (current_->exchange) current_->exchange->input_.append(part);
+    if (!current_->exchange) return;
+    exchange& held = *current_->exchange;
+    (held.spool_ ? held.spool_->tail : held.input_).append(part);
 }
 
 bool worker::on_body_end() {
     current_->body_since = 0;
     if (!current_->exchange) return true;
     current_->exchange->ended_ = true;
+    current_->exchange->give_seat_back();
     return false;
 }
 
@@ -233,6 +238,8 @@ exchange::output exchange::told(output result) {
 exchange::input exchange::pull() {
     wants_input_ = false;
     if (gone_) return told_gone();
+    while (spool_ && unread().empty() && !gone_) home_.read_spool(*this);
+    if (gone_) return told_gone();
     if (!unread().empty()) return input::some;
     if (ended_) return input::ended;
     if (!home_.parsing_) home_.read_more(*this);
@@ -284,6 +291,7 @@ bool exchange::drops_rest() const {
 }
 
 bool exchange::ignore_rest() {
+    spool_.reset();
     if (gone_ || ended_) return true;
     if (!connection_.message.awaits_continue() && !home_.parsing_) home_.read_more(*this);
     return !drops_rest();
@@ -294,7 +302,7 @@ void exchange::take(std::size_t bytes) {
     if (taken_ < input_.size()) return;
     taken_ = 0;
     input_.clear();
-    if (ended_) input_ = byte_buffer();
+    if (ended_ && !spool_) input_ = byte_buffer();
 }
 
 // Waits for one client. False: it took too long, or the server has ended.

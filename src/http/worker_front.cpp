@@ -6,8 +6,9 @@
 namespace allcores::http {
 
 bool worker::on_request(const request& request) {
-    if (!shared_.has_front) return give_to_application(request);
-    return take_in_front(request);
+    const bool go_on = shared_.has_front ? take_in_front(request) : give_to_application(request);
+    if (current_->spool) current_->spool.reset();  // nobody wanted it
+    return go_on;
 }
 
 // Whom the parser names: a peer that may say otherwise is replaced by whom it names.
@@ -98,7 +99,7 @@ bool worker::give_own_answer(const request& request) {
     if (!request.keep_alive || shared_.draining.load(std::memory_order_relaxed)) {
         connection.closing = true;
     }
-    if (!request.whole) {  // nobody wants the rest of it
+    if (!request.ended) {  // nobody wants the rest of it
         connection.message.continued();
         connection.closing = connection.lingers = true;
     }
@@ -152,6 +153,7 @@ void exchange::stop_counting() {
 
 exchange::~exchange() {
     stop_counting();
+    give_seat_back();
     if (log_) home_.log_end(*this);
 }
 

@@ -122,6 +122,7 @@ void worker::write_response(const request& request) {
 
 void worker::write_error(connection& connection, int status) {
     (void)write_error_to(collected_, status);
+    connection.spool.reset();
     connection.closing = connection.lingers = true;
 }
 

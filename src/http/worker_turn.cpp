@@ -110,7 +110,7 @@ bool worker::serve_shared(net::reactor::outcome outcome, const net::reactor::eve
             break;
         case net::reactor::outcome::woken:
             note_time();
-            sweep();
+            look_around();
             break;
         default:
             return false;

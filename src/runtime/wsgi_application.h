@@ -24,6 +24,7 @@ class wsgi_application final : public worker_application {
     void begin(http::port& port) override { port_ = &port; }
     bool takes_parts() const override { return true; }
     std::uint64_t awaited_body() const override { return 1024 * 1024; }
+    bool waits_for_body() const override { return true; }
     void handle(const http::request& request, http::response& response) override;
     void release() override { Py_CLEAR(kept_); }
 

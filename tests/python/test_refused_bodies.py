@@ -61,7 +61,7 @@ CASES = {
 def served(tmp_path: Path, interface: str, options: str) -> AbstractContextManager[ServerProcess]:
     (tmp_path / "reader.py").write_text(APPLICATIONS[interface])
     imports = f"import sys; sys.path.insert(0, {str(tmp_path)!r})"
-    return serving(f"'reader:app', workers=2, access_log=True, {options}", imports)
+    return serving(f"'reader:app', workers=2, access_log=True, body_buffer=0, {options}", imports)
 
 
 def ends_well(server: ServerProcess, line: str) -> None:

@@ -437,8 +437,8 @@ def test_pipelined_requests_are_answered_in_order(server: ServerProcess) -> None
     assert answers.count(b"HTTP/1.1 ") == 61
 
 
-def test_parts_come_as_they_are_made(server: ServerProcess) -> None:
-    with server.socket() as client:
+def test_parts_come_as_they_are_made() -> None:
+    with serving("'wsgi_app:app', workers=2, body_buffer=0") as server, server.socket() as client:
         client.sendall(
             b"POST /one-at-a-time HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
         )

@@ -200,7 +200,7 @@ def test_a_worker_that_waits_holds_up_nobody(tmp_path: Path) -> None:
 
 
 def test_requests_in_flight_finish_when_the_server_ends() -> None:
-    with serving("'wsgi_app:app', workers=2") as server, server.socket() as client:
+    with serving("'wsgi_app:app', workers=2, body_buffer=0") as server, server.socket() as client:
         client.sendall(
             b"POST /one-at-a-time HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
         )
@@ -214,7 +214,8 @@ def test_requests_in_flight_finish_when_the_server_ends() -> None:
 
 
 def test_a_body_that_does_not_come_is_not_waited_for_at_the_end() -> None:
-    with serving("'wsgi_app:app', workers=2, grace=0.2") as server, server.socket() as client:
+    options = "workers=2, grace=0.2, body_buffer=0"
+    with serving(f"'wsgi_app:app', {options}") as server, server.socket() as client:
         client.sendall(
             b"POST /upload-gone HTTP/1.1\r\nHost: a\r\nContent-Length: 2000000\r\n\r\nabc"
         )

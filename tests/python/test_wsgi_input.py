@@ -1,4 +1,7 @@
-"""wsgi.input in a server of its own process: bodies that are here whole, and those that come."""
+"""wsgi.input in a server of its own process: bodies that are here whole, and those that come.
+
+With body_buffer=0 the application gets them as they come; otherwise see test_wsgi_slow_bodies.py.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,20 @@ from collections.abc import Iterator
 import pytest
 from servers import ServerProcess, serving
 
-LONG = bytes(range(256)) * 20_000  # 5 MB: it is handed over before it has come
+LONG = bytes(range(256)) * 20_000  # 5 MB: it may be handed over before it has come
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ServerProcess]:
-    with serving("'wsgi_app:app', workers=2") as server:
+    with serving("'wsgi_app:app', workers=2, body_buffer=0") as server:
+        yield server
+        assert server.end() == 0, server.stderr()
+
+
+@pytest.fixture(scope="module", params=["workers=2, body_buffer=0", "workers=2", "workers=1"])
+def each_kind(request: pytest.FixtureRequest) -> Iterator[ServerProcess]:
+    """As they come; from fast clients only; never."""
+    with serving(f"'wsgi_app:app', {request.param}") as server:
         yield server
         assert server.end() == 0, server.stderr()
 
@@ -23,7 +34,7 @@ def server() -> Iterator[ServerProcess]:
 @pytest.fixture(scope="module")
 def alone() -> Iterator[ServerProcess]:
     """With one worker, so that each request is the next of the same one."""
-    with serving("'wsgi_app:app', workers=1, body_timeout=1.0") as server:
+    with serving("'wsgi_app:app', workers=1, body_timeout=1.0, body_buffer=0") as server:
         yield server
         assert server.end() == 0, server.stderr()
 
@@ -55,16 +66,16 @@ CALLS = {
 
 @pytest.mark.parametrize("calls", CALLS)
 @pytest.mark.parametrize("how", ["whole", "length", "chunks", "single bytes"])
-def test_reading(server: ServerProcess, calls: str, how: str) -> None:
+def test_reading(each_kind: ServerProcess, calls: str, how: str) -> None:
     body = b"one\ntwo\n\nfour"
     target = calls.encode().hex()
     head = f"POST /read?{target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n".encode()
-    with server.socket() as client:
+    with each_kind.socket() as client:
         if how in ("whole", "length"):
             client.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body))
             client.sendall(body)
         else:
-            # No length, so that the application is called before it has come.
+            # No length, so that the application may be called before it has come.
             client.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n")
             client.sendall(chunked(body, 3 if how == "chunks" else 1))
         answer = read_all(client)
@@ -79,8 +90,8 @@ def test_wrong_arguments(server: ServerProcess, call: str) -> None:
 
 
 @pytest.mark.parametrize("step", [1000, 65536, 1_000_000, 100_000_000])
-def test_a_long_body_comes_while_it_is_read(server: ServerProcess, step: int) -> None:
-    connection = server.connect()
+def test_a_long_body(each_kind: ServerProcess, step: int) -> None:
+    connection = each_kind.connect()
     for _ in range(3):
         connection.request("POST", f"/count?{step}", body=LONG)
         assert connection.getresponse().read() == str(len(LONG)).encode()
@@ -108,7 +119,7 @@ def test_100_continue_comes_when_the_body_is_read(server: ServerProcess) -> None
         assert b"Connection: close" in answer
 
 
-def test_what_follows_a_long_body_is_served(server: ServerProcess) -> None:
+def test_what_follows_a_long_body_is_served(each_kind: ServerProcess) -> None:
     post = b"POST /count?65536 HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n"
     stream = b"POST /count?7000 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
     get = b"GET / HTTP/1.1\r\nHost: a\r\n"
@@ -120,7 +131,7 @@ def test_what_follows_a_long_body_is_served(server: ServerProcess) -> None:
         + get + b"Connection: close\r\n\r\n"
     )  # fmt: skip
     for cut in (len(sent), 300_000, 65_536, 299_999):
-        with server.socket() as client:
+        with each_kind.socket() as client:
             for i in range(0, len(sent), cut):
                 client.sendall(sent[i : i + cut])
             answers = read_all(client)
@@ -130,10 +141,10 @@ def test_what_follows_a_long_body_is_served(server: ServerProcess) -> None:
 
 @pytest.mark.parametrize("size", [10, 100_000, 600_000, 5_000_000])
 @pytest.mark.parametrize("path", ["/ignore", "/some"])
-def test_a_body_that_is_not_read(server: ServerProcess, path: str, size: int) -> None:
+def test_a_body_that_is_not_read(each_kind: ServerProcess, path: str, size: int) -> None:
     answer = {"/ignore": b"no", "/some": b"xxxxx is enough"}[path]
     for body in (b"x" * size, iter([b"x" * size])):
-        connection = server.connect()
+        connection = each_kind.connect()
         with contextlib.suppress(BrokenPipeError):  # it need not take the rest
             connection.request("POST", path, body=body)
         response = connection.getresponse()
@@ -145,7 +156,7 @@ def test_a_body_that_is_not_read(server: ServerProcess, path: str, size: int) ->
         connection.close()
 
 
-AWAITED = 1024 * 1024  # a body of more than that is read as it comes
+AWAITED = 1024 * 1024  # a body of more than that may be read as it comes
 
 
 @pytest.mark.parametrize("start", [b"", b"some of it"])

@@ -1,6 +1,7 @@
 """Pages of wsgi_app.py that read the request's body, or keep what belongs to a request."""
 
 import gc
+import hashlib
 import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -37,6 +38,18 @@ def count(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     assert all(size == step for size in sizes[:-1])
     start_response("200 OK", TEXT)
     return [str(sum(sizes)).encode()]
+
+
+@at("/hash")
+def hash_body(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """The SHA-256 of the body, read in parts of the query's size, and the length it has said."""
+    say("hashes")
+    step = int(environ["QUERY_STRING"])
+    digest = hashlib.sha256()
+    for part in iter(lambda: environ["wsgi.input"].read(step), b""):
+        digest.update(part)
+    start_response("200 OK", TEXT)
+    return [f"{digest.hexdigest()} {environ.get('CONTENT_LENGTH', 'none')}".encode()]
 
 
 @at("/ignore")
