@@ -290,6 +290,13 @@ void serving::failed(unsigned index, std::unique_ptr<data::remote_error> error) 
     if (own.at == phase::loading || own.at == phase::serving || own.at == phase::retiring) {
         own.at = phase::failed;
     }
+    if (is_restarting_ && own.generation == generation_) {
+        // The restart has come to nothing: those whose turn has not come need not try.
+        for (place& each : places_) {
+            if (each.at == phase::waiting && each.generation == generation_)
+                each.at = phase::failed;
+        }
+    }
     begin_next();
     announce();
 }

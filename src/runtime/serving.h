@@ -152,6 +152,7 @@ class serving : public std::enable_shared_from_this<serving> {
     void supervise();
     void begin_restart();
     void look_at_restart();
+    std::string failures_of_restart();
     void look_at(unsigned index);
     void look_at_ended(unsigned index);
     void look_at_serving(unsigned index);

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <map>
 
 #include "interpreter/attach.h"
 #include "runtime/serving.h"
@@ -34,8 +35,10 @@ void serving::log(http::log_level level, const std::string& text) const {
 serving::milliseconds serving::time_to_look() {
     const http::server_options& options = server_.options();
     const std::lock_guard lock(mutex_);
+    // (Of a restart that has just failed the new workers are still there.)
+    const unsigned ending = count(phase::retiring) + count(phase::returned) + count(phase::failed);
     const bool watches = options.worker_timeout_ms != 0 || options.max_requests != 0 ||
-                         is_restarting_ || count(phase::retiring) > 0 || count_live() < workers_;
+                         is_restarting_ || ending > 0 || count_live() < workers_;
     return watches ? look : milliseconds::max();
 }
 
@@ -100,22 +103,38 @@ void serving::look_at_restart() {
     }
     if (!is_restarting_ || count(phase::loading) + count(phase::waiting) > 0) return;
     is_restarting_ = false;
-    const data::remote_error* error = nullptr;
-    for (const place& each : places_) {
-        if (each.at == phase::failed && each.generation == generation_) error = each.error.get();
-    }
+    const std::string problem = failures_of_restart();
+    const bool has_failed = !problem.empty();
     for (unsigned i = 0; i < places_.size(); ++i) {
         const bool is_new = places_[i].generation == generation_;
-        if (places_[i].at == phase::serving && is_new == (error != nullptr)) retire(i, grace_);
+        if (places_[i].at == phase::serving && is_new == has_failed) retire(i, grace_);
     }
-    if (error == nullptr) {
+    if (has_failed) {
+        log(http::log_level::error, problem);
+    } else {
         losses_.clear();
         log(http::log_level::info, "restarted: the new workers serve");
-    } else {
-        log(http::log_level::error, error->traceback + "allcores: the restart failed (" +
-                                        error->type + ": " + error->message +
-                                        "); the old workers go on");
     }
+}
+
+// With mutex_ held: what went wrong, each error once however many workers had it, which are not to
+// say it again when they end; empty: nothing.
+std::string serving::failures_of_restart() {
+    std::map<std::string, unsigned> kinds;
+    for (place& each : places_) {
+        if (each.at != phase::failed || each.generation != generation_ || !each.error) continue;
+        ++kinds[each.error->traceback + "allcores: the restart failed (" + each.error->type + ": " +
+                each.error->message];
+        each.error.reset();
+    }
+    std::string text;
+    for (const auto& [error, times] : kinds) {
+        if (!text.empty()) text += '\n';
+        text += error;
+        if (times > 1) text += "; so in " + std::to_string(times) + " workers";
+        text += "); the old workers go on";
+    }
+    return text;
 }
 
 void serving::begin_restart() {

@@ -166,6 +166,36 @@ def test_a_restart_with_code_that_fails_changes_nothing(code: Code) -> None:
         assert server.end() == 0
 
 
+def test_why_a_restart_failed_is_said_once(tmp_path: Path) -> None:
+    """However many workers loaded the same code; those whose turn had not come don't try."""
+    code = Code(tmp_path, "handler")
+    first, second = tmp_path / "first", tmp_path / "second"
+    notes = "import os, time\nwith open({!r}, 'a') as file:\n    file.write('x')\n"
+    code.file.write_text(code.file.read_text() + notes.format(str(first)))
+    # At least one more is loading when the first fails: it waits for that one.
+    fails = notes.format(str(second)) + f"""
+while os.path.getsize({str(second)!r}) < 2:
+    time.sleep(0.001)
+raise LookupError("of the new code")
+"""
+    say = f"{SAY}\nimport allcores._serve\nallcores._serve.cpu_count = lambda: 2"
+    imports = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n{say}"
+    with serving("'changing_app:app', workers=6", imports) as server:
+        until(lambda: first.exists() and first.read_text() == "x" * 6, server)
+        threads = Path(f"/proc/{server.process.pid}/task")
+        before = len(list(threads.iterdir()))
+        code.file.write_text(fails)
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_until_it_said("the old workers go on")
+        until(lambda: len(list(threads.iterdir())) <= before, server)  # the new ones have ended
+        assert server.end() == 0
+        assert server.stderr().count("LookupError: of the new code\n") == 1
+        assert server.stderr().count("Traceback") == 1
+        said = "allcores: the restart failed (LookupError: of the new code; "
+        assert f"{said}so in 2 workers); the old workers go on\n" in server.stderr()
+    assert second.read_text() == "xx"
+
+
 def test_a_worker_that_is_stuck_is_reported_and_replaced(code: Code) -> None:
     with code.serve("workers=1, worker_timeout=0.3") as server:
         before = server.get("/interpreter")[1]
