@@ -39,7 +39,11 @@ websocket::fed websocket::feed(websocket_kit& kit, std::string_view bytes, sink&
     while (going) {
         frame_piece piece;
         const frame_reader::outcome outcome = reader->next(bytes, piece);
-        if (outcome == frame_reader::outcome::more) break;
+        if (outcome == frame_reader::outcome::more) {
+            // What is wrong with a head is said at once, not when its payload begins to come.
+            if (reader->saw_head(piece)) (void)check_head(now, piece);
+            break;
+        }
         going = outcome == frame_reader::outcome::malformed
                     ? fail(now, close_code::protocol_error, "malformed frame")
                     : take(now, piece);
@@ -58,14 +62,15 @@ websocket::fed websocket::feed(websocket_kit& kit, std::string_view bytes, sink&
 }
 
 bool websocket::take(feeding& now, const frame_piece& piece) {
-    if (piece.first && !begin_frame(now, piece)) return false;
+    if (piece.first && !check_head(now, piece)) return false;
     if (!is_control(piece.code)) return phase_ == phase::closing || take_data(now, piece);
     const std::string_view payload = now.reader.join(piece);
     return !piece.last || take_control(now, piece.code, payload);
 }
 
-// What the head of a frame can break, of any kind and within its message.
-bool websocket::begin_frame(feeding& now, const frame_piece& piece) {
+// What the head of a frame can break, of any kind and within its message. Changes nothing when it
+// is good.
+bool websocket::check_head(feeding& now, const frame_piece& piece) {
     const auto wrong = [&](std::string_view why) {
         return fail(now, close_code::protocol_error, why);
     };
@@ -99,7 +104,7 @@ bool websocket::begin_frame(feeding& now, const frame_piece& piece) {
     const bool too_big =
         compressed ? piece.size > 128 && piece.size / 2 - 64 > most : piece.size > most - before;
     if (too_big) return fail(now, close_code::too_big, "message too big");
-    if (continues && ++message_->fragments > now.kit.options_.max_fragments) {
+    if (continues && message_->fragments >= now.kit.options_.max_fragments) {
         return fail(now, close_code::policy, "too many fragments");
     }
     return true;
@@ -119,6 +124,8 @@ bool websocket::take_data(feeding& now, const frame_piece& piece) {
         message_->is_text = is_text;
         message_->fragments = 1;
         if (compressed) message_->inflating = take_inflater(now.kit);
+    } else if (piece.first) {
+        ++message_->fragments;
     }
     if (!add(now, piece.bytes)) return false;
     return !piece.last || !piece.final || end_message(now);

@@ -127,7 +127,7 @@ class websocket {
     bool take_control(feeding& now, opcode code, std::string_view payload);
     bool take_close(feeding& now, std::string_view payload);
     bool take_data(feeding& now, const frame_piece& piece);
-    bool begin_frame(feeding& now, const frame_piece& piece);
+    bool check_head(feeding& now, const frame_piece& piece);
     bool add(feeding& now, std::string_view bytes);
     bool end_message(feeding& now);
     bool deliver(feeding& now, bool is_text, std::string_view bytes);

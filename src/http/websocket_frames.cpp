@@ -34,6 +34,7 @@ struct frame_reader_callbacks {
         const std::size_t size = std::min(room, self.input_->size());
         if (size == 0) return -1;  // asks for more later
         std::memcpy(to, self.input_->data(), size);
+        self.keep_tail(self.input_->substr(0, size));
         self.input_->remove_prefix(size);
         self.taken_ += size;
         return static_cast<ssize_t>(size);
@@ -66,6 +67,34 @@ frame_reader::outcome frame_reader::next(std::string_view& bytes, frame_piece& p
         payload_seen_ = 0;
     }
     return outcome::piece;
+}
+
+void frame_reader::keep_tail(std::string_view bytes) {
+    const std::size_t size = std::min(bytes.size(), tail_.size());
+    std::memmove(tail_.data(), tail_.data() + size, tail_.size() - size);
+    std::memcpy(tail_.data() + tail_.size() - size, bytes.data() + bytes.size() - size, size);
+}
+
+bool frame_reader::saw_head(frame_piece& piece) const {
+    if (payload_seen_ != 0 || taken_ < 2 || taken_ > tail_.size()) return false;
+    const unsigned char* head = tail_.data() + tail_.size() - taken_;
+    const bool masked = (head[1] & 0x80) != 0;
+    std::uint64_t size = head[1] & 0x7f;
+    const std::size_t length_bytes = size < 126 ? 0 : size == 126 ? 2 : 8;
+    if (taken_ != 2 + length_bytes + (masked ? 4 : 0)) return false;
+    if (length_bytes != 0) size = 0;
+    for (std::size_t i = 0; i < length_bytes; ++i) size = size << 8 | head[2 + i];
+    piece = {
+        .code = static_cast<opcode>(head[0] & 0xf),
+        .reserved = static_cast<std::uint8_t>(head[0] >> 4 & 7),
+        .final = (head[0] & 0x80) != 0,
+        .masked = masked,
+        .first = true,
+        .last = false,
+        .size = size,
+        .bytes = {},
+    };
+    return true;
 }
 
 std::string_view frame_reader::join(const frame_piece& piece) {

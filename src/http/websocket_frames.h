@@ -68,11 +68,16 @@ class frame_reader {
     // connection.
     bool between_frames() const { return taken_ == 0; }
 
+    // After `more`: whether the head of a frame has come and nothing of its payload, so that next()
+    // has not told of it. The piece has no bytes, and is not its last.
+    bool saw_head(frame_piece& piece) const;
+
     // Joins the pieces of a control frame's payload; the whole once it is there.
     std::string_view join(const frame_piece& piece);
 
  private:
     friend struct frame_reader_callbacks;
+    void keep_tail(std::string_view bytes);
 
     frame_context context_;
     std::string_view* input_ = nullptr;  // for the time of one next()
@@ -82,6 +87,9 @@ class frame_reader {
     std::uint64_t payload_seen_ = 0;
     std::uint8_t joined_ = 0;
     std::array<char, max_control> control_;
+    // The last bytes that wslay took: among them the head that it has read and does not tell of.
+    static constexpr std::size_t max_client_head = max_frame_head + 4;
+    std::array<unsigned char, max_client_head> tail_{};
 };
 
 class frame_writer {

@@ -105,14 +105,45 @@ TEST(WebSocket, LimitOnMessages) {
     server.feed(text(most) + part(1, most.substr(1)) + frame(0, "b"));
     EXPECT_EQ(server.socket.at(), phase::open);
     // Said by the head of a frame already.
-    echo one(options), two(options), huge(options);
     const std::string over = text(most + "b");
-    one.feed(std::string_view(over).substr(0, 9));
-    EXPECT_EQ(one.got, "close 1009 by us:\n");
+    for (const std::size_t cut : {1, 2, 4, 7}) {
+        echo one(options);
+        one.feed(text("x") + over.substr(0, cut));
+        EXPECT_EQ(one.got, "text:x\n");
+        one.feed(std::string_view(over).substr(cut, 8 - cut));
+        EXPECT_EQ(one.got, "text:x\nclose 1009 by us:\n");
+    }
+    echo two(options), huge(options), three(options);
+    three.feed(part(1, most) + frame(0, "b").substr(0, 6));
+    EXPECT_EQ(three.sent(), "close 1009\n");
     two.feed(part(1, most) + frame(0, "b"));
     EXPECT_EQ(two.sent(), "close 1009\n");
-    huge.feed("\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff"s + "mask.");
+    huge.feed("\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff"s + "mask");
     EXPECT_EQ(huge.got, "close 1009 by us:\n");
+}
+
+// All that a head can break is said when it is there; of a good one nothing happens twice.
+TEST(WebSocket, HeadsWithoutTheirPayload) {
+    const websocket_options options{.max_fragments = 3};
+    for (const std::string& bad :
+         {frame(3, "x"), frame(1, "x", {.reserved = 2}), frame(0, "x"),
+          frame(9, "x", {.reserved = 4}), frame(2, std::string(70'000, 'x'), {.masked = false})}) {
+        const std::size_t head = bad.size() > 100 ? 10 : 6;
+        echo server(options);
+        server.feed(std::string_view(bad).substr(0, head - 1));
+        EXPECT_EQ(server.got, "");
+        server.feed(std::string_view(bad).substr(head - 1, 1));
+        EXPECT_EQ(server.got, "close 1002 by us:\n");
+    }
+    echo good(options);
+    for (const std::string& each :
+         {part(1, "a"), part(0, "b"), ping("?"), frame(0, "c"), text(std::string(5000, 'd'))}) {
+        const std::size_t head = each.size() > 100 ? 8 : 6;
+        good.feed(std::string_view(each).substr(0, head));
+        good.feed({});
+        good.feed(std::string_view(each).substr(head));
+    }
+    EXPECT_EQ(good.got, "text:abc\n" + line("text", std::string(5000, 'd')));
 }
 
 TEST(WebSocket, LimitOnFragments) {
