@@ -165,7 +165,9 @@ bool static_files::answer(const request& request, response& response, std::strin
         // Relative links of its page need the slash; without a page there is nothing to see.
         const std::string page = name.empty() ? "index.html" : name + "/index.html";
         if (!unique_descriptor(open_beneath(found->place->get(), page))) return fails(404);
-        text.assign(request.path).push_back('/');
+        // Relative, since the client's path may have a prefix that a proxy has taken away. ("./",
+        // since "a:b/" would be of a scheme "a".)
+        text.assign("./").append(request.path.substr(request.path.rfind('/') + 1)).push_back('/');
         if (!request.query.empty()) text.append("?").append(request.query);
         if (!is_field_value(text)) return fails(404);
         response.status(301);

@@ -112,9 +112,10 @@ TEST_F(Folder, WhatIsInIt) {
     EXPECT_EQ(ask("/s/a.txt", "HEAD").status, 200);
     EXPECT_EQ(ask("/s/a.txt", "GET", {{"Range", "bytes=1-2"}}).status, 206);
     EXPECT_EQ(ask("/s/a.txt", "GET", {{"If-None-Match", "*"}}).status, 304);
-    EXPECT_EQ(ask("/s").location, "/s/?q");
+    // Below whatever the client asked for: a proxy may have taken a prefix away.
+    EXPECT_EQ(ask("/s").location, "./s/?q");
     EXPECT_EQ(ask("/s/sub").status, 301);
-    EXPECT_EQ(ask("/s/sub").location, "/s/sub/?q");
+    EXPECT_EQ(ask("/s/sub").location, "./sub/?q");
     EXPECT_FALSE(ask("/").is_own);
     EXPECT_FALSE(ask("/sx/a.txt").is_own);
     EXPECT_FALSE(ask("*", "OPTIONS").is_own);
