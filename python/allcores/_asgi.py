@@ -146,6 +146,9 @@ class Worker:
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
             self.loop.run_until_complete(self.loop.shutdown_default_executor(5))
         except SystemExit:  # who ends this interpreter waits no longer
+            # asyncio is not to say of each that it did not come to its end.
+            for task in asyncio.all_tasks(self.loop):
+                task._log_destroy_pending = False  # type: ignore[attr-defined]
             self._cancel(lambda task: True)
             raise
         except BaseException as error:

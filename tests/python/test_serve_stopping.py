@@ -256,6 +256,30 @@ def test_the_grace_is_all_that_a_shutdown_gets(tmp_path: Path) -> None:
     assert app.log() | {"shutdown cancelled": 1} == dict.fromkeys(every, 1)
 
 
+TASK_THAT_GOES_ON = """
+async def go_on():
+    while True:
+        try:
+            await asyncio.sleep(0.001)
+        except asyncio.CancelledError:
+            print("goes on", flush=True)
+
+async def startup():
+    global task
+    task = asyncio.create_task(go_on())
+"""
+
+
+def test_a_second_signal_says_nothing_of_tasks_that_are_left(tmp_path: Path) -> None:
+    app = Application(tmp_path, TASK_THAT_GOES_ON)
+    with ServerProcess(app.command("asgi", ONE)) as server:
+        server.process.send_signal(signal.SIGINT)
+        while "goes on" not in server.output():
+            server.reader.join(0.001)
+        assert server.end() == 0
+        assert server.stderr() == ""
+
+
 @pytest.mark.parametrize("how", ["a restart", "a limit"])
 def test_a_worker_that_is_to_take_a_place(tmp_path: Path, how: str) -> None:
     app = Application(tmp_path, "")
