@@ -54,6 +54,12 @@ std::string user_of(std::string_view authorization) {
     return decoded.substr(0, decoded.find(':'));
 }
 
+// Empty where it has not come.
+std::string version_of(const request& request) {
+    if (request.major == 0) return {};
+    return "HTTP/" + std::to_string(request.major) + "." + std::to_string(request.minor);
+}
+
 std::string time_of(std::int64_t seconds) {
     const std::time_t time = seconds;
     std::tm local{};
@@ -158,11 +164,11 @@ void access_log::take(const request& request, std::vector<std::string>& values) 
                 set_value(value, user_of(request.header("authorization")));
                 break;
             case kind::line:
-                value.clear();
-                append_escaped(value, request.method);
+                set_value(value, request.method);
+                if (request.method.empty()) break;
                 value.push_back(' ');
                 append_escaped(value, request.target);
-                value.append(request.minor == 0 ? " HTTP/1.0" : " HTTP/1.1");
+                if (request.major) value.append(" ").append(version_of(request));
                 break;
             case kind::method:
                 set_value(value, request.method);
@@ -171,11 +177,11 @@ void access_log::take(const request& request, std::vector<std::string>& values) 
                 set_value(value, request.path);
                 break;
             case kind::query:
-                value.clear();
-                append_escaped(value, request.query);
+                set_value(value, request.query);
+                if (request.query.empty() && !request.method.empty()) value.clear();
                 break;
             case kind::protocol:
-                value = request.minor == 0 ? "HTTP/1.0" : "HTTP/1.1";
+                set_value(value, version_of(request));
                 break;
             case kind::in_field:
                 set_value(value, request.header(atoms_[i].text));

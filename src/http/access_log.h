@@ -34,7 +34,8 @@ class access_log {
         std::string_view fields;  // "Name: value\r\n" for each
     };
 
-    // What the request contributes, in the format's order; the strings are used again.
+    // What the request contributes, in the format's order; the strings are used again. Of one that
+    // has not come as a whole (message_state::so_far) "-" for what is not there.
     void take(const request& request, std::vector<std::string>& values) const;
     // The whole line.
     void write(byte_buffer& out, const std::vector<std::string>& values,

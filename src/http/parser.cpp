@@ -11,6 +11,7 @@ namespace allcores::http {
 namespace {
 
 constexpr std::size_t longest_kept_host = 64;
+constexpr std::uint8_t no_version = 0xff;  // for so_far(): it has not come
 
 constexpr auto method_names = [] {
     std::array<std::string_view, 64> names{};
@@ -70,6 +71,7 @@ struct request_parser::callbacks {
         state.taken_ = 0;
         state.target_size_ = state.overhead_ = 0;
         state.stage_ = message_state::stage::head;
+        machine->http_minor = no_version;
         state.expects_continue_ = state.streams_ = false;
         self.field_count_ = 0;
         return 0;
@@ -191,6 +193,37 @@ bool message_state::is_chunked() const {
     return (machine_.flags & F_CHUNKED) != 0;
 }
 
+request message_state::so_far(const peer& client) const {
+    request come{.method = {},
+                 .target = {},
+                 .path = {},
+                 .query = {},
+                 .method_number = machine_.method,
+                 .headers = fields_,
+                 .body = {},
+                 .whole = false,
+                 .chunked = false,
+                 .content_length = 0,
+                 .major = 0,
+                 .minor = 0,
+                 .keep_alive = false,
+                 .client = client};
+    if (!origin_) return come;
+    come.method = method_names[machine_.method];
+    come.target = {origin_, target_size_};
+    bool valid = false;
+    const request_target target = take_apart(come.method, come.target, valid);
+    if (valid) {
+        come.path = target.path;
+        come.query = target.query;
+    }
+    if (machine_.http_minor != no_version) {
+        come.major = machine_.http_major;
+        come.minor = machine_.http_minor;
+    }
+    return come;
+}
+
 request_parser::request_parser(const http::limits& limits, sink& sink)
     : limits_(limits), sink_(sink), fields_(limits.max_headers) {
     good_host_.reserve(longest_kept_host);  // nothing may be thrown through llhttp
@@ -217,21 +250,29 @@ request_parser::result request_parser::feed(message_state& state, char* data, st
         constexpr std::ptrdiff_t slack = 4;
         if (state.stage_ == message_state::stage::head && state.origin_ &&
             over_head_limit(end - slack)) {
-            return {outcome::failed, end, 431};
+            return failed(state, end, 431);
         }
-        if (field_count_) {
-            state.fields_.assign(fields_.begin(),
-                                 fields_.begin() + static_cast<std::ptrdiff_t>(field_count_));
-        }
+        keep_fields(state);
         return {outcome::more, end, 0};
     }
-    if (failure_) return {outcome::failed, end, failure_};
+    if (failure_) return failed(state, end, failure_);
     if (error == HPE_PAUSED) {
         const char* stopped_at = llhttp_get_error_pos(&state.machine_);
         llhttp_resume(&state.machine_);
         return {outcome::stopped, stopped_at, 0};
     }
-    return {outcome::failed, end, status_of_error(state.machine_, end)};
+    return failed(state, end, status_of_error(state.machine_, end));
+}
+
+request_parser::result request_parser::failed(message_state& state, const char* end, int status) {
+    keep_fields(state);
+    return {outcome::failed, end, status};
+}
+
+void request_parser::keep_fields(message_state& state) const {
+    if (field_count_ == 0) return;
+    state.fields_.assign(fields_.begin(),
+                         fields_.begin() + static_cast<std::ptrdiff_t>(field_count_));
 }
 
 // The rules for a head that llhttp does not check. Returns as its callback does.

@@ -57,6 +57,11 @@ class message_state {
     // The application has the request already; its body goes there as it comes.
     bool streams() const { return streams_; }
 
+    // What has come of a request that is not whole, also after a failure: for the log. Where its
+    // target has not begun, method, target and path are empty; `major` is 0 until its version is
+    // known. Views as long as the bytes are where they were; nothing of it was checked.
+    request so_far(const peer& client) const;
+
  private:
     friend class request_parser;
     llhttp_t machine_;
@@ -69,7 +74,8 @@ class message_state {
     stage stage_ = stage::between;
     bool expects_continue_ = false;
     bool streams_ = false;
-    std::vector<field> fields_;  // between two reads of one head or body; else in the parser
+    std::vector<field> fields_;  // between two reads of one head or body, or after a failure; else
+                                 // in the parser
 };
 
 class request_parser {
@@ -123,6 +129,8 @@ class request_parser {
     bool over_head_limit(const char* end) const {
         return end - state_->origin_ > static_cast<std::ptrdiff_t>(limits_.max_header_bytes);
     }
+    result failed(message_state& state, const char* end, int status);
+    void keep_fields(message_state& state) const;
     int status_of_error(const llhttp_t& machine, const char* end) const;
 
     const http::limits limits_;

@@ -181,7 +181,7 @@ void worker::add_connection(net::descriptor socket, const net::address& from) {
         return;
     }
     if (shared_.pool.open() > shared_.options.limits.max_connections) {
-        if (refuse(*added, 503) == next::closed) return;
+        if (refuse(*added, 503, last_ns_) == next::closed) return;
     }
     set_deadline(*added);
     if (!added->owner.release()) {
@@ -204,10 +204,11 @@ void worker::tick() {
     if (shared_.draining.load(std::memory_order_acquire)) sweep();
 }
 
-// No handler is called while other workers are kept from looking: one that does not return would
-// keep them for ever.
+// No handler is called while other workers are kept from looking, and no log written: one that does
+// not return would keep them for ever.
 void worker::time_out_those_due() {
     if (shared_.looking_at_deadlines.test_and_set(std::memory_order_acquire)) return;
+    at_deadlines_ = true;
     std::uint64_t now = last_ns_ / ns_a_ms;
     std::uint32_t size = shared_.pool.size();
     for (std::uint32_t i = 0; i < size; ++i) {
@@ -221,6 +222,8 @@ void worker::time_out_those_due() {
         if (looks_again || !found.owner.release()) to_serve_.push_back(&found);
     }
     shared_.looking_at_deadlines.clear(std::memory_order_release);
+    at_deadlines_ = false;
+    flush_log();
     for (connection* each : to_serve_) serve(*each, true);
     to_serve_.clear();
 }
@@ -231,7 +234,14 @@ worker::next worker::time_out(connection& connection) {
     bool has_begun = connection.waits_for == connection::waiting::head ||
                      connection.waits_for == connection::waiting::body;
     if (!has_begun) return close(connection);
-    if (refuse(connection, 408) == next::closed) return next::closed;
+    // The deadline was set when it began.
+    const std::uint64_t began_ms =
+        connection.waits_for == connection::waiting::body
+            ? connection.body_since
+            : connection.deadline -
+                  std::min<std::uint64_t>(connection.deadline,
+                                          shared_.options.limits.header_timeout_ms);
+    if (refuse(connection, 408, began_ms * ns_a_ms) == next::closed) return next::closed;
     set_deadline(connection);
     return next::let_go;
 }

@@ -63,7 +63,7 @@ class worker final : request_parser::sink, port {
     char* room_for_input(connection& connection, std::size_t& room);
     static bool is_stuck(const connection& connection);
     void keep_input(connection& connection, char* begin, std::size_t size);
-    next refuse(connection& connection, int status);
+    next refuse(connection& connection, int status, std::uint64_t began_ns);
     next close_when_sent(connection& connection);
     next linger(connection& connection);
     next close(connection& connection);
@@ -133,6 +133,8 @@ class worker final : request_parser::sink, port {
     void flush_log();
     void hand_on_log(exchange& exchange);
     void log_end(const exchange& exchange);
+    void log_early(const connection& connection, int status, std::uint64_t bytes,
+                   std::uint64_t began_ns);
 
     // worker_response.cpp: what is sent
     bool give_to_application(const request& request);
@@ -142,7 +144,7 @@ class worker final : request_parser::sink, port {
     bool on_body_end() override;
     bool end_of_handle(const request& request);
     void write_response(const request& request);
-    void write_error(connection& connection, int status);
+    void write_error(connection& connection, int status, std::uint64_t began_ns);
     std::size_t write_error_to(byte_buffer& out, int status);
     void send_collected(connection& connection);
     enum class [[nodiscard]] sent { all, blocked, failed };
@@ -160,6 +162,7 @@ class worker final : request_parser::sink, port {
     static constexpr std::uint64_t ns_a_ms = 1'000'000;
     // Bodies from here on are sent from where they lie.
     static constexpr std::size_t worth_not_copying = 16 * 1024;
+    static constexpr std::string_view error_type = "text/plain; charset=utf-8";
     // A rest of that size is looked at for being the same as one that others wait for.
     static constexpr std::size_t worth_sharing = 64 * 1024;
     static constexpr std::size_t read_size = 64 * 1024;  // of the worker's own buffer
@@ -208,6 +211,7 @@ class worker final : request_parser::sink, port {
     std::unique_ptr<net::timer> alarm_;  // of a loop that waits by itself: for what is due next
     std::uint64_t alarm_at_ns_ = 0;      // when it goes off; 0: not set
     bool looking_ = false;               // inside look()
+    bool at_deadlines_ = false;          // inside time_out_those_due()
     bool rung_ = false;                  // look() was asked for
     std::uint64_t exhausted_ms_ = 0;     // when the lack of descriptors was logged last
     std::uint64_t woken_ns_ = 0;         // when the last event came

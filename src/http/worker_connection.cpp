@@ -161,7 +161,7 @@ worker::next worker::parse(connection& connection, char* data, std::size_t size)
             break;
         }
         case request_parser::outcome::failed:
-            write_error(connection, result.status);
+            write_error(connection, result.status, woken_ns_);
             break;
     }
     send_collected(connection);
@@ -197,12 +197,13 @@ void worker::keep_input(connection& connection, char* begin, std::size_t size) {
     }
 }
 
-worker::next worker::refuse(connection& connection, int status) {
+worker::next worker::refuse(connection& connection, int status, std::uint64_t began_ns) {
     current_ = &connection;
     batch_ = 0;
     broken_ = false;
-    write_error(connection, status);
+    write_error(connection, status, began_ns);
     send_collected(connection);
+    if (!at_deadlines_) flush_log();
     if (broken_) return close(connection);
     return connection.output ? next::let_go : close_when_sent(connection);
 }

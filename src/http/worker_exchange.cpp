@@ -175,7 +175,10 @@ void worker::refuse_held(exchange& exchange, int status) {
     if (!exchange.gone_ && !exchange.started_ && !exchange.raw_) {
         exchange.refused_ = true;
         exchange.body_bytes_ = write_error_to(exchange.out_, status);
-        if (exchange.log_) exchange.log_->status = status;
+        if (exchange.log_) {
+            exchange.log_->status = status;
+            exchange.log_->content_type = error_type;
+        }
         (void)send_out(exchange, {});
     }
     fail(exchange);

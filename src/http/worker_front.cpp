@@ -146,6 +146,29 @@ void worker::log_end(const exchange& exchange) {
                                       .fields = log.fields});
 }
 
+// An answer that the server gives before the request is anybody's: malformed, over a limit, too
+// slow.
+void worker::log_early(const connection& connection, int status, std::uint64_t bytes,
+                       std::uint64_t began_ns) {
+    const front& front = shared_.options.front;
+    if (!front.log) return;
+    const request come = connection.message.so_far(client_of(connection));
+    forwarded_ = connection.client;
+    // Whom a proxy names, once it has said all that it wanted to.
+    if (connection.is_trusted && connection.message.at() == message_state::stage::body) {
+        (void)front.proxies.read(come, forwarded_);
+    }
+    std::vector<std::string> values;
+    front.log->take(come, values);
+    front.log->write(log_lines_, values,
+                     {.status = status,
+                      .bytes = bytes,
+                      .ns = now_ns() - began_ns,
+                      .unix_seconds = head_.seconds(),
+                      .content_type = error_type,
+                      .fields = {}});
+}
+
 void exchange::stop_counting() {
     if (!std::exchange(counted_, false)) return;
     home_.shared_.in_progress.fetch_sub(1, std::memory_order_relaxed);

@@ -120,8 +120,10 @@ void worker::write_response(const request& request) {
     }
 }
 
-void worker::write_error(connection& connection, int status) {
-    (void)write_error_to(collected_, status);
+// `began_ns`: when the request began to come, for the log.
+void worker::write_error(connection& connection, int status, std::uint64_t began_ns) {
+    const std::size_t size = write_error_to(collected_, status);
+    log_early(connection, status, size, began_ns);
     connection.spool.reset();
     connection.closing = connection.lingers = true;
 }
@@ -133,7 +135,7 @@ std::size_t worker::write_error_to(byte_buffer& out, int status) {
     counts_.response_sent(status);
     response answer;
     answer.status(status);
-    answer.content_type("text/plain; charset=utf-8");
+    answer.content_type(error_type);
     head_.write(out, answer, static_cast<std::int64_t>(text.size()),
                 head_writer::connection::close);
     out.append(text);

@@ -8,6 +8,7 @@ import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 from commands import command, fails
@@ -194,6 +195,51 @@ def test_the_log_names_the_client_behind_a_proxy(folder: Path) -> None:
         assert log_lines(server) == ["1.2.3.4:0"]
 
 
+def test_answers_before_a_request_is_whole(folder: Path, target: str) -> None:
+    """Nobody was asked, so that most is not known: "-"."""
+    text = "%(h)s %(u)s '%(r)s' %(m)s %(U)s %(q)s %(H)s %(s)s %(b)s %(f)s %(a)s %({x}o)s"
+    arguments = [f"--access-log-format={text} %({{content-type}}o)s", "--timeout-header=0.2"]
+    arguments += ["--timeout-body=0.2", "--max-header=1000", "--max-body=10", "--workers=1"]
+    agent = b"User-Agent: me\r\nHost: x\r\n"
+    get, post = b"GET /a HTTP/1.1\r\n", b"POST / HTTP/1.1\r\n" + agent
+    got, posted = "'GET /a HTTP/1.1' GET /a  HTTP/1.1", "'POST / HTTP/1.1' POST /  HTTP/1.1"
+    cases = [
+        (b"\x16\x03\x01\r\n\r\n", "'-' - - - - 400 16 - -"),
+        (b"GET /?b HTTP/1.1\r\na b\r\n\r\n", "'GET /?b HTTP/1.1' GET / b HTTP/1.1 400 16 - -"),
+        (get + b"Host:\r\nHost:\r\n\r\n", f"{got} 400 16 - -"),
+        (get + agent + b"X: " + b"x" * 2000, f"{got} 431 36 - me"),
+        (post + b"Content-Length: 11\r\n\r\n", f"{posted} 413 22 - me"),
+        (b"GET ", "'-' - - - - 408 20 - -"),
+        (b"GET /a?", "'GET /a?' GET /a  - 408 20 - -"),
+        (get + b"Referer: r\r\nAuth", f"{got} 408 20 r -"),
+        (post + b"Content-Length: 9\r\n\r\nx", f"{posted} 408 20 - me"),
+        (b"GET / HTTP/2.0\r\n\r\n", "'GET / HTTP/2.0' GET /  HTTP/2.0 505 31 - -"),
+    ]
+    with serve(folder, target, *arguments) as server:
+        for sent, _ in cases:
+            with server.socket() as connection:
+                connection.sendall(sent)
+                while connection.recv(65536):
+                    pass
+        with server.socket():  # that says nothing is no request
+            pass
+        assert server.end() == 0
+        said = [f"127.0.0.1 - {line} - text/plain; charset=utf-8" for _, line in cases]
+        assert log_lines(server) == said
+
+
+def test_how_long_it_took_to_time_out(folder: Path) -> None:
+    arguments = ["--access-log-format=%(s)s %(D)s", "--timeout-header=0.3", "--workers=1"]
+    with serve(folder, "main:handler", *arguments) as server:
+        with server.socket() as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\n")
+            assert b"408" in connection.recv(65536)
+        assert server.end() == 0
+        status, took = log_lines(server)[0].split()
+        assert status == "408"
+        assert int(took) >= 200_000
+
+
 def test_without_an_access_log_nothing_is_said(folder: Path, target: str) -> None:
     for arguments in ([], ["--access-log-format=%(h)s", "--no-access-log"]):
         with serve(folder, target, *arguments) as server:
@@ -223,7 +269,7 @@ def test_files(folder: Path, target: str) -> None:
         assert (response.headers["content-length"], body) == ("10", b"")
         assert server.get("/s/")[1] == b"<p>index"
         response, _ = server.get("/s?x=y")
-        assert (response.status, response.headers["location"]) == (301, "/s/?x=y")
+        assert (response.status, response.headers["location"]) == (301, "./s/?x=y")
         large = server.get("/s/large.bin")[1]
         assert large == (folder / "files" / "large.bin").read_bytes()
         response, _ = server.get("/s/a.txt", "POST", body=b"x" * 3_000_000)
@@ -231,6 +277,22 @@ def test_files(folder: Path, target: str) -> None:
         assert ask(server, "/other")["path"] == "/other"
         assert server.end() == 0
         assert server.stderr() == ""
+
+
+@pytest.mark.parametrize("prefix", ["", "/api", "/x/y"])
+def test_the_slash_of_a_folder_behind_a_proxy(folder: Path, prefix: str) -> None:
+    """Which has taken a prefix away, of which the server need not know."""
+    (folder / "files" / "a:b").mkdir()
+    for name in ("sub", "a:b"):
+        (folder / "files" / name / "index.html").write_text(name)
+    with serve(folder, "main:asgi", "--static=/s=files", "--root-path=/api") as server:
+        for path in ("/s", "/s/sub", "/s/a:b", "/s/sub?x=y"):
+            response, _ = server.get(path)
+            assert response.status == 301
+            seen = urljoin(f"https://outside{prefix}{path}", response.headers["location"])
+            plain, mark, query = path.partition("?")
+            assert seen == f"https://outside{prefix}{plain}/{mark}{query}"
+        assert server.end() == 0
 
 
 def test_no_way_out_of_the_folder(folder: Path) -> None:

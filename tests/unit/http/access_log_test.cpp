@@ -80,6 +80,29 @@ TEST_F(AccessLog, WhatIsNotThere) {
     EXPECT_EQ(line("%(u)s"), "a\\x0Ab\n");
 }
 
+// Of a request that was answered before it had come as a whole.
+TEST_F(AccessLog, WhatHasNotCome) {
+    const access_log log("%(h)s %(p)s %(u)s %(r)s %(m)s %(U)s %(q)s %(H)s %(f)s %(a)s %(s)s");
+    request come{.method_number = 0, .headers = {}, .major = 0, .minor = 0, .client = client_};
+    answer_.status = 408;
+    const auto line_of = [&] {
+        std::vector<std::string> values;
+        log.take(come, values);
+        byte_buffer out;
+        log.write(out, values, answer_);
+        return std::string(out.view());
+    };
+    EXPECT_EQ(line_of(), "1.2.3.4 56 - - - - - - - - 408\n");
+    come.method = "GET";
+    come.target = come.path = "/a";
+    EXPECT_EQ(line_of(), "1.2.3.4 56 - GET /a GET /a  - - - 408\n");
+    come.major = 1;
+    come.headers = fields_;
+    EXPECT_EQ(line_of(),
+              "1.2.3.4 56 Aladdin GET /a HTTP/1.0 GET /a  HTTP/1.0 http://r/ "
+              "me\\x01 \\x22x\\x22\\x5C 408\n");
+}
+
 TEST_F(AccessLog, RefusesWhatIsNoFormat) {
     for (std::string_view bad : {"%", "%h", "%(h", "%(h)", "%(h)d", "%(x)s", "%()s", "%({}i)s",
                                  "%({x}q)s", "%({x)s", "a %(h)s %", "%(H )s"}) {
