@@ -211,15 +211,18 @@ PyObject* send_trailers(asgi_request* self, PyObject* message) {
     if (!self->has_trailers || !self->head_sent || self->complete) {
         refuse(PyExc_RuntimeError, "ASGI: no http.response.trailers were announced");
     }
-    PyObject* headers = find(message, names.headers);
-    http::response fields;
-    if (headers != nullptr) {
+    if (PyObject* headers = find(message, names.headers); headers != nullptr) {
         const ref pairs = checked(PySequence_Fast(headers, "ASGI: 'headers' must be pairs"));
-        (void)add_asgi_headers(pairs.get(), fields);
+        http::response good;
+        (void)add_asgi_headers(pairs.get(), good);
+        // The head's own are not there any more.
+        if (self->headers == nullptr) self->headers = checked(PyList_New(0)).release();
+        if (PyList_Extend(self->headers, pairs.get()) < 0) throw python_error();
     }
-    if (is_true(find(message, names.more_trailers))) {
-        refuse(PyExc_RuntimeError, "ASGI: trailers in several messages are not known");
-    }
+    if (is_true(find(message, names.more_trailers))) return Py_NewRef(self->home->nothing());
+    http::response fields;
+    if (self->headers != nullptr) (void)add_asgi_headers(self->headers, fields);
+    Py_CLEAR(self->headers);
     finish(self,
            self->exchange->is_chunked() ? std::string_view(fields.fields()) : std::string_view());
     return Py_NewRef(self->home->nothing());

@@ -30,7 +30,7 @@ struct asgi_request : asgi_client {
     const http::request* view;  // while handle() runs
     http::response* response;   // the same, until it is held
     ear listener;
-    PyObject* headers;  // of the response, until they are sent
+    PyObject* headers;  // of the response, until they are sent; then of its trailer
     std::int64_t declared;
     std::int64_t sent;
     int status;

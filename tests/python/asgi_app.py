@@ -115,7 +115,16 @@ async def duplex(scope: Any, receive: Any, send: Any) -> None:
 async def trailers(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.start", "status": 200, "trailers": True})
     await send({"type": "http.response.body", "body": b"body"})
-    await send({"type": "http.response.trailers", "headers": [(b"x-sum", b"42")]})
+    kind = "http.response.trailers"
+    if scope["query_string"] == b"parts":
+        more = {"type": kind, "more_trailers": True}
+        await send({**more, "headers": ((b"x-first", b"1"), (b"x-second", b"2"))})
+        await send(more)
+        try:
+            await send({**more, "headers": [(b"x-bad", b"a\nb")]})
+        except ValueError:
+            await send({**more, "headers": [(b"x-good", b"3")]})
+    await send({"type": kind, "headers": [(b"x-sum", b"42")]})
 
 
 async def pathsend(scope: Any, receive: Any, send: Any) -> None:
@@ -290,6 +299,11 @@ async def exits(scope: Any, receive: Any, send: Any) -> None:
     sys.exit(7)
 
 
+async def exits_in_a_group(scope: Any, receive: Any, send: Any) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(exits(scope, receive, send))
+
+
 async def cancels_itself(scope: Any, receive: Any, send: Any) -> None:
     task = asyncio.current_task()
     assert task is not None
@@ -383,6 +397,7 @@ PAGES = {
             says_nothing,
             says_half,
             exits,
+            exits_in_a_group,
             cancels_itself,
             fails_in_a_group,
             wrong,

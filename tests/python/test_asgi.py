@@ -189,6 +189,9 @@ def test_http_1_0(server: ServerProcess) -> None:
 def test_trailers(server: ServerProcess) -> None:
     received = talk(server, b"GET /trailers HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     assert received.endswith(b"4\r\nbody\r\n0\r\nx-sum: 42\r\n\r\n")
+    received = talk(server, b"GET /trailers?parts HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    parts = b"x-first: 1\r\nx-second: 2\r\nx-good: 3\r\nx-sum: 42\r\n\r\n"
+    assert received.endswith(b"4\r\nbody\r\n0\r\n" + parts)
 
 
 def test_early_hints(server: ServerProcess) -> None:
