@@ -106,6 +106,8 @@ class Worker:
         self.selector.turn = turn
         try:
             self.loop.run_forever()
+        except BaseException as error:
+            _left(error)
         finally:
             self.selector.turn = None
 
@@ -131,6 +133,8 @@ class Worker:
         loop.call_soon(serve)
         try:
             loop.run_forever()
+        except BaseException as error:
+            _left(error)
         finally:
             for each in descriptors:
                 loop.remove_reader(each)
@@ -320,6 +324,14 @@ def _is_of_departure(error: BaseException | None) -> bool:
             if isinstance(each, BaseExceptionGroup):
                 left += each.exceptions
     return False
+
+
+def _left(error: BaseException) -> None:
+    """What asyncio lets end a program, SystemExit and KeyboardInterrupt: raised by a task or a
+    callback, or by who interrupts this worker because it is stuck. The loop is run again.
+    """
+    report(f"{error!r} in the application's event loop, which goes on", error)
+    error.__traceback__ = None
 
 
 def incomplete(scope: Any, started: bool) -> None:

@@ -296,37 +296,11 @@ def _reason(error: OSError) -> str:
 
 
 def _load_problem(failure: tuple[str, str, str]) -> ServeError:
-    kind, message, traceback = failure
+    kind, message, traceback = failure  # as _failures.explain() has them
     name = kind.rpartition(".")[2]
-    if name in ("HandlerNotFound", "ModuleNotThere"):
-        return ServeError(
-            f"allcores: handler not found: {message}", no_module=name == "ModuleNotThere"
-        )
-    if name == "LoopMissing":
-        return ServeError(f"allcores: {message}")
-    if name == "LifespanFailed":
-        # What the application raised is in front of what was raised from it.
-        cause, is_there, _ = traceback.partition("\nThe above exception was the direct cause of")
-        said = "the application's start-up failed"
-        text = "" if message in (said, "") else f": {message}"
-        return ServeError(f"{_of_application(cause) if is_there else ''}allcores: {said}{text}", 3)
-    text = f"{_of_application(traceback)}allcores: the handler can't be loaded: {kind}: {message}"
-    return ServeError(text, 3)
-
-
-def _of_application(traceback: str) -> str:
-    """A traceback without the frames of this package and of the import system."""
-    ours = (f'  File "{__file__.rpartition("/")[0]}/', '  File "<frozen importlib')
-    lines = []
-    skipping = False
-    for line in traceback.splitlines(keepends=True):
-        if line.startswith("  File "):
-            skipping = line.startswith(ours)
-        elif not line.startswith("    "):
-            skipping = False
-        if not skipping:
-            lines.append(line)
-    return "".join(lines)
+    is_theirs = name not in ("HandlerNotFound", "ModuleNotThere", "LoopMissing")
+    text = f"{traceback}allcores: {message}"
+    return ServeError(text, 3 if is_theirs else 1, no_module=name == "ModuleNotThere")
 
 
 class _Signals:

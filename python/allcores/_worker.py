@@ -132,7 +132,11 @@ def _go_on() -> None:
 def _made(factory: Any, name: str) -> Any:
     if not callable(factory):
         raise WrongInterface(f"{name!r} is no factory: it is a {type(factory).__name__}")
-    return factory()
+    made = factory()
+    if hasattr(made, "cr_code"):  # a coroutine: nobody will wait for it
+        made.close()
+        raise WrongInterface(f"{name!r} is an async function, which is no factory")
+    return made
 
 
 def stack() -> str:

@@ -61,6 +61,24 @@ void in_parallel(std::size_t count, Task task) {
     if (error) std::rethrow_exception(error);
 }
 
+// Its message and traceback as allcores._failures makes them for the log. Attached.
+void explain(data::remote_error& error) {
+    PyObject* module = PyImport_ImportModule("allcores._failures");
+    PyObject* told = module == nullptr
+                         ? nullptr
+                         : PyObject_CallMethod(module, "explain", "sss", error.type.c_str(),
+                                               error.message.c_str(), error.traceback.c_str());
+    const char* message = nullptr;
+    const char* traceback = nullptr;
+    if (told != nullptr && PyArg_ParseTuple(told, "ss", &message, &traceback)) {
+        error.message = message;
+        error.traceback = traceback;
+    }
+    PyErr_Clear();  // then it is said as it is
+    Py_XDECREF(told);
+    Py_XDECREF(module);
+}
+
 http::server_options with_places(http::server_options options) {
     options.workers *= 2;
     return options;
@@ -192,7 +210,9 @@ void serving::work(unsigned index) {
         }
     }
     if (!is_ready) {
-        failed(index, std::make_unique<data::remote_error>(data::remote_error::take()));
+        auto error = std::make_unique<data::remote_error>(data::remote_error::take());
+        explain(*error);
+        failed(index, std::move(error));
     }
     Py_XDECREF(target);
     Py_XDECREF(module);

@@ -55,7 +55,8 @@ class serving : public std::enable_shared_from_this<serving> {
     // load: no further one loads then, and to stop those that serve is the caller's. Meanwhile
     // workers are replaced. False: something else happened first.
     bool wait_returned();
-    // The error of the first of the first workers that failed to load; null when none has.
+    // The error of the first of the first workers that failed to load, as allcores._failures says
+    // it; null when none has.
     const data::remote_error* load_error();
     // 4. Ends the workers' interpreters; what still runs in one is interrupted, and after `grace`
     // left behind.

@@ -123,16 +123,15 @@ std::string serving::failures_of_restart() {
     std::map<std::string, unsigned> kinds;
     for (place& each : places_) {
         if (each.at != phase::failed || each.generation != generation_ || !each.error) continue;
-        ++kinds[each.error->traceback + "allcores: the restart failed (" + each.error->type + ": " +
-                each.error->message];
+        ++kinds[each.error->traceback + "allcores: the restart failed: " + each.error->message];
         each.error.reset();
     }
     std::string text;
     for (const auto& [error, times] : kinds) {
         if (!text.empty()) text += '\n';
         text += error;
-        if (times > 1) text += "; so in " + std::to_string(times) + " workers";
-        text += "); the old workers go on";
+        if (times > 1) text += " (in " + std::to_string(times) + " workers)";
+        text += "; the old workers go on";
     }
     return text;
 }
@@ -193,7 +192,9 @@ void serving::look_at_ended(unsigned index) {
                           successor_of(index) == nullptr;
     if (own.at == phase::failed) {
         if (own.error && own.generation == generation_ && count(phase::serving) > 0) {
-            log(http::log_level::error, own.error->traceback + "allcores: a new worker can't load");
+            log(http::log_level::error,
+                own.error->traceback +
+                    "allcores: a new worker can't take a place: " + own.error->message);
         }
         not_before_ = clock::now() + pause_after_failure;
         if (own.is_for_failure) losses_.push_front(own.reason);

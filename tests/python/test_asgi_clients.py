@@ -166,6 +166,16 @@ def test_failures_cost_one_answer(own_server: ServerProcess, path: str, words: s
     assert own_server.stderr().count(f"GET {path}") == 2
 
 
+def test_the_loop_goes_on_when_a_task_exits(own_server: ServerProcess) -> None:
+    for _ in range(2):
+        assert own_server.get("/exits_in_a_group")[0].status == 500
+        assert own_server.get("/")[1] == b"hello"
+    assert own_server.end() == 0
+    said = own_server.stderr()
+    assert said.count("SystemExit(7) in the application's event loop, which goes on") >= 2
+    assert "Exception ignored" not in said
+
+
 def test_a_failure_in_the_body_breaks_it_off(own_server: ServerProcess) -> None:
     with pytest.raises((IncompleteRead, RemoteDisconnected, ConnectionError)):
         own_server.get("/fails_in_the_body")

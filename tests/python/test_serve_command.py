@@ -263,6 +263,12 @@ def test_factories(folder: Path) -> None:
     (folder / "none.py").write_text("def make(): return None\n")
     status, text = fails(folder, "none:make", "--factory", "--port=0", "--workers=1")
     assert (status, "'none:make()' is not callable: it is a NoneType" in text) == (1, True)
+    (folder / "later.py").write_text("async def make(): return None\n")
+    status, text = fails(folder, "later:make", "--factory", "--port=0", "--workers=1")
+    said = "allcores: handler not found: 'later:make' is an async function, which is no factory\n"
+    assert (status, text) == (1, said)
+    status, text = fails(folder, "main:make", "--port=0", "--workers=1")
+    assert (status, "a function that makes the application needs --factory" in text) == (1, True)
     (folder / "fails.py").write_text("def make(): raise RuntimeError('not today')\n")
     status, text = fails(folder, "fails:make", "--factory", "--port=0", "--workers=1")
     assert (status, text.count("File")) == (3, 1)

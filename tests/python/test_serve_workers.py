@@ -173,11 +173,14 @@ def test_why_a_restart_failed_is_said_once(tmp_path: Path) -> None:
     notes = "import os, time\nwith open({!r}, 'a') as file:\n    file.write('x')\n"
     code.file.write_text(code.file.read_text() + notes.format(str(first)))
     # At least one more is loading when the first fails: it waits for that one.
-    fails = notes.format(str(second)) + f"""
+    fails = (
+        notes.format(str(second))
+        + f"""
 while os.path.getsize({str(second)!r}) < 2:
     time.sleep(0.001)
 raise LookupError("of the new code")
 """
+    )
     say = f"{SAY}\nimport allcores._serve\nallcores._serve.cpu_count = lambda: 2"
     imports = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n{say}"
     with serving("'changing_app:app', workers=6", imports) as server:
@@ -191,9 +194,32 @@ raise LookupError("of the new code")
         assert server.end() == 0
         assert server.stderr().count("LookupError: of the new code\n") == 1
         assert server.stderr().count("Traceback") == 1
-        said = "allcores: the restart failed (LookupError: of the new code; "
-        assert f"{said}so in 2 workers); the old workers go on\n" in server.stderr()
+        assert "/allcores/_" not in server.stderr()  # no frames of ours
+        said = "the restart failed: the handler can't be loaded: LookupError: of the new code"
+        assert f"allcores: {said} (in 2 workers); the old workers go on\n" in server.stderr()
     assert second.read_text() == "xx"
+
+
+FAILING_LIFESPAN = """
+async def app(scope, receive, send):
+    await receive()
+    message = "Traceback of the framework's:\\n  File x\\nValueError: no database\\n"
+    await send({"type": "lifespan.startup.failed", "message": message})
+"""
+
+
+def test_why_a_lifespan_failed_at_a_restart_is_said_once(tmp_path: Path) -> None:
+    code = Code(tmp_path, "asgi")
+    with code.serve("workers=1") as server:
+        code.file.write_text(FAILING_LIFESPAN)
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_until_it_said("the old workers go on")
+        assert server.end() == 0
+        assert server.stderr() == (
+            "allcores: Traceback of the framework's:\n  File x\nValueError: no database\n"
+            "allcores: the restart failed: the application's start-up failed; "
+            "the old workers go on\n"
+        )
 
 
 def test_a_worker_that_is_stuck_is_reported_and_replaced(code: Code) -> None:
