@@ -330,7 +330,15 @@ def _left(error: BaseException) -> None:
     """What asyncio lets end a program, SystemExit and KeyboardInterrupt: raised by a task or a
     callback, or by who interrupts this worker because it is stuck. The loop is run again.
     """
-    report(f"{error!r} in the application's event loop, which goes on", error)
+    traceback = error.__traceback__
+    is_ours = traceback is None or traceback.tb_next is None
+    while traceback is not None and not is_ours:
+        code = traceback.tb_frame.f_code
+        is_ours = code.co_filename == __file__ and code.co_name in ("select", "serve")
+        traceback = traceback.tb_next
+    # In the server's own turn of the loop nothing of the application's has been interrupted.
+    if not is_ours:
+        report(f"{error!r} in the application's event loop, which goes on", error)
     error.__traceback__ = None
 
 

@@ -20,7 +20,7 @@ from allcores._options import (
     list_of,
     networks_of,
 )
-from allcores._worker import payload
+from allcores._worker import COPY_NOTE, payload
 
 # Not from typing, and not signal, threading and contextlib: what they import costs a program that
 # only serves two megabytes.
@@ -181,8 +181,17 @@ def serve(
         ),
     }
     kept = Kept()
+    by_name = isinstance(handler, str)
+    # One that is no function: an application's object, which not every framework's can be.
+    options["is_copy"] = not (by_name or hasattr(handler, "__code__"))
+    try:
+        sent = handler if by_name else dumps(handler, kept)
+    except TypeError as error:
+        if options["is_copy"]:
+            error.add_note(COPY_NOTE)
+        raise
     server = Server(
-        payload=payload(handler if isinstance(handler, str) else dumps(handler, kept), options),
+        payload=payload(sent, options),
         host="127.0.0.1",
         port=port,
         workers=count,

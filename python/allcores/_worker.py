@@ -39,6 +39,11 @@ class ModuleNotThere(HandlerNotFound):
     """The same, because the handler's own module is not there."""
 
 
+COPY_NOTE = (
+    "Each worker was to have a copy of the application. "
+    "One that can't be copied is served by its name: allcores.serve('module:name')."
+)
+
 # What applications are called, where nothing is like the name that was asked for.
 USUAL_NAMES = ("app", "application", "api", "asgi", "wsgi", "handler", "router", "create_app")
 
@@ -93,7 +98,12 @@ def load(data: bytes) -> Loaded:
     if isinstance(handler, str):
         name, found = handler, find_handler(handler)
     else:
-        found = loads(handler)
+        try:
+            found = loads(handler)
+        except Exception as error:
+            if options.get("is_copy"):
+                error.add_note(COPY_NOTE)
+            raise
         name = getattr(found, "__qualname__", type(found).__name__)
     _go_on()
     try:

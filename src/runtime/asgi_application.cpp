@@ -219,7 +219,7 @@ void asgi_application::drive() {
             result = PyObject_CallMethod(worker_, "run_watching", "OO(iii)", turn_function_,
                                          rest_function_, watch[0], watch[1], watch[2]);
         }
-        if (result == nullptr) PyErr_WriteUnraisable(worker_);
+        if (result == nullptr) clear_or_print();
         Py_XDECREF(result);
     }
     detach();
@@ -425,15 +425,17 @@ void asgi_application::log_incomplete(PyObject* scope, bool started) {
 
 void asgi_application::shut_down() {
     PyObject* result = PyObject_CallMethod(worker_, "close", nullptr);
-    if (result == nullptr) {
-        // A server that stops does not wait for workers that were still loading: it ends them.
-        if (PyErr_ExceptionMatches(PyExc_SystemExit)) {
-            PyErr_Clear();
-        } else {
-            PyErr_WriteUnraisable(worker_);
-        }
-    }
+    if (result == nullptr) clear_or_print();
     Py_XDECREF(result);
+}
+
+// SystemExit in our own code is of who ends this interpreter, and waits no longer.
+void asgi_application::clear_or_print() {
+    if (PyErr_ExceptionMatches(PyExc_SystemExit)) {
+        PyErr_Clear();
+    } else {
+        PyErr_WriteUnraisable(worker_);
+    }
 }
 
 }  // namespace allcores::runtime

@@ -88,6 +88,7 @@ class asgi_application final : public worker_application {
     template <class Kind>
     void run(Kind* request);
     bool handle_upgrade(const http::request& request, http::response& response);
+    void clear_or_print();
     void log_incomplete(PyObject* scope, bool started);
     // `gone`: the client had left, and what that leads to is no failure of the application.
     void log_failure(PyObject* scope, PyObject* error, bool gone);

@@ -297,11 +297,11 @@ bool serving::loaded(unsigned index) {
 }
 
 // Of the first workers, whose code nobody has run before: the server's error. None once it stops:
-// then loading ends early.
+// then loading ends early, as it does when the process ends.
 void serving::failed(unsigned index, std::unique_ptr<data::remote_error> error) {
     const std::lock_guard lock(mutex_);
     place& own = places_[index];
-    if (stops_) error.reset();
+    if (stops_ || (own.home && !own.home->is_alive())) error.reset();
     if (!own.is_first) {
         own.error = std::move(error);
     } else if (!error_) {

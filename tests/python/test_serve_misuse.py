@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import misuse_app
 import pytest
-from servers import ServerProcess, here, serving
+from servers import ServerProcess, here, serving, started
 
 import allcores
 
@@ -175,3 +175,62 @@ def test_a_body_that_drips_is_timed_out_and_others_are_not() -> None:
             except BlockingIOError:
                 continue
         assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+OBJECTS = """
+import sys, threading
+import allcores
+
+
+class Fails:
+    def __call__(self, request):
+        return "never"
+
+
+class FailsHere(Fails):
+    lock = None
+    def __init__(self):
+        self.lock = threading.Lock()
+
+
+class FailsThere(Fails):
+    def __setstate__(self, state):
+        raise RuntimeError("no copies")
+    def __getstate__(self):
+        return {"some": "state"}
+
+
+allcores.serve(globals()[sys.argv[1]](), port=0, workers=1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [("FailsHere", "cannot pickle '_thread.lock' object"), ("FailsThere", "no copies")],
+)
+def test_an_application_that_can_not_be_copied(name: str, line: str) -> None:
+    with started([sys.executable, "-c", OBJECTS, name]) as process:
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 1
+    assert out == ""
+    assert line in err
+    assert "is served by its name: allcores.serve('module:name')" in err
+
+
+IN_A_THREAD = """
+import threading
+import allcores
+
+ready = threading.Event()
+arguments = dict(port=0, workers=1, ready=lambda addresses: ready.set())
+serve = lambda: allcores.serve("asgi_app:app", **arguments)
+threading.Thread(target=serve, daemon=True).start()
+ready.wait()
+"""
+
+
+def test_a_program_may_end_while_a_thread_serves() -> None:
+    """Without a word about the worker, which waits."""
+    with started([sys.executable, "-c", IN_A_THREAD], {"PYTHONPATH": str(here)}) as process:
+        _, err = process.communicate(timeout=60)
+        assert (process.returncode, err) == (0, "")
