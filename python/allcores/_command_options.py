@@ -262,13 +262,21 @@ def check_value(name: str, option: Option, value: Any) -> None:
         raise UsageError(str(error).removeprefix("serve: ")) from None
 
 
+VARIABLES = {
+    "HOST": "host",
+    "PORT": "port",
+    "WEB_CONCURRENCY": "workers",
+    "FORWARDED_ALLOW_IPS": "forwarded-allow-ips",
+}
+
+
 def of_environment(given: dict[str, Any]) -> dict[str, Any]:
-    """What HOST, PORT and WEB_CONCURRENCY say of what is not given, as at others; empty is unsaid.
+    """What HOST, PORT and so on say of what is not given, as at others; empty is unsaid.
 
     UsageError.
     """
     found: dict[str, Any] = {}
-    for variable, key in (("HOST", "host"), ("PORT", "port"), ("WEB_CONCURRENCY", "workers")):
+    for variable, key in VARIABLES.items():
         text = os.environ.get(variable)
         if text and key not in given:
             option = OPTIONS[key]

@@ -52,7 +52,11 @@ def detect(application: Any, name: str) -> str:
         return "wsgi"
     elif needed == 3:  # returns an awaitable: a decorated one
         return "asgi"
-    factory = "; a function that makes the application needs --factory" if positional == 0 else ""
+    factory = (
+        "; a function that makes the application needs --factory (factory=True)"
+        if positional == 0
+        else ""
+    )
     raise WrongInterface(
         f"{name!r} can't be called with one argument; a handler is a function request -> response, "
         "a WSGI application takes (environ, start_response), an ASGI application is "

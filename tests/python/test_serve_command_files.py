@@ -137,6 +137,9 @@ def test_variables_of_the_environment(folder: Path) -> None:
     assert text == (
         "allcores serve: the environment's WEB_CONCURRENCY must be a whole number, not 'many'\n"
     )
+    status, text = fails(folder, "main:app", environment={"FORWARDED_ALLOW_IPS": "nobody"})
+    said = "allcores serve: the environment's FORWARDED_ALLOW_IPS: 'nobody' is no address"
+    assert (status, text.startswith(said), text.count("\n")) == (2, True, 1)
 
 
 @pytest.mark.parametrize(
