@@ -398,6 +398,7 @@ exchange::output exchange::write(std::string_view bytes) {
     if (left_ >= 0) {
         bytes = bytes.substr(0, static_cast<std::size_t>(left_));
         left_ -= static_cast<std::int64_t>(bytes.size());
+        if (left_ == 0) stop_counting();  // the client sees with this part that it is answered
     }
     body_bytes_ += bytes.size();
     return told(home_.frame(*this, bytes));
@@ -410,6 +411,7 @@ exchange::output exchange::write_file(file_plan&& plan) {
     for (const body_segment& each : plan.segments()) size += segment_length(each);
     body_bytes_ += size;
     if (left_ >= 0) left_ -= static_cast<std::int64_t>(size);
+    if (left_ == 0) stop_counting();
     if (chunked_ && size) {
         char digits[18];
         char* end = std::to_chars(digits, digits + 16, size, 16).ptr;

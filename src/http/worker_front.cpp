@@ -170,6 +170,7 @@ void worker::log_early(const connection& connection, int status, std::uint64_t b
 }
 
 void exchange::stop_counting() {
+    if (in_handle_ && std::exchange(home_.counts_in_, false)) counted_ = true;
     if (!std::exchange(counted_, false)) return;
     home_.shared_.in_progress.fetch_sub(1, std::memory_order_relaxed);
 }
