@@ -6,6 +6,7 @@
 
 #include "bindings/module.h"
 #include "data/guarded.h"
+#include "data/module_code.h"
 #include "interpreter/attach.h"
 #include "interpreter/process.h"
 
@@ -75,6 +76,23 @@ PyObject* compile_source(PyObject*, PyObject* arguments) {
     });
 }
 
+PyObject* interned_strings(PyObject*, PyObject*) {
+    if (PyObject* found = data::interned_strings()) return found;
+    if (PyErr_Occurred()) return nullptr;
+    Py_RETURN_NONE;
+}
+
+PyObject* load_code(PyObject*, PyObject* arguments) {
+    Py_buffer data;
+    PyObject* interned = nullptr;
+    if (!PyArg_ParseTuple(arguments, "y*O!", &data, &PyDict_Type, &interned)) return nullptr;
+    PyObject* code = data::load_module_code(
+        {static_cast<const char*>(data.buf), static_cast<std::size_t>(data.len)}, interned);
+    PyBuffer_Release(&data);
+    if (code != nullptr || PyErr_Occurred()) return code;
+    Py_RETURN_NONE;
+}
+
 PyMethodDef methods[] = {
     {"_compile", compile_source, METH_VARARGS,
      "_compile(source, is_expression, /)\n--\n\nThe code of a source text."},
@@ -83,13 +101,24 @@ PyMethodDef methods[] = {
      "is about to. None: this one is to make it, and to call _put_compiled."},
     {"_put_compiled", put_compiled, METH_VARARGS,
      "_put_compiled(key, code, /)\n--\n\nFor the other interpreters; None when there is nothing."},
+    {"_interned_strings", interned_strings, METH_NOARGS,
+     "_interned_strings()\n--\n\nThis interpreter's own dict of interned strings, for _load_code; "
+     "None: there is no _load_code for it."},
+    {"_load_code", load_code, METH_VARARGS,
+     "_load_code(data, interned, /)\n--\n\nAs marshal.loads(): code of what all interpreters have "
+     "in "
+     "common, where it can be; `interned` is this interpreter's dict. None: only marshal.loads() "
+     "can do it now."},
     {nullptr, nullptr, 0, nullptr},
 };
 
 }  // namespace
 
 int add_compiled(PyObject* module) {
-    return PyModule_AddFunctions(module, methods);
+    return guarded([&] {
+        data::prepare_module_code();
+        return data::checked(PyModule_AddFunctions(module, methods));
+    });
 }
 
 }  // namespace allcores::bindings

@@ -70,7 +70,83 @@ void fill_utf8(memory::arena& arena, PyCompactUnicodeObject* string, const Unit*
     string->utf8_length = static_cast<Py_ssize_t>(bytes);
 }
 
+std::size_t int_bytes(PyObject* object) {
+    const auto* number = reinterpret_cast<PyLongObject*>(object);
+    const std::size_t digits = std::max<std::size_t>(1, number->long_value.lv_tag >> 3);
+    return offsetof(PyLongObject, long_value.ob_digit) + digits * sizeof(digit);
+}
+
+PyObject* write_int(std::byte* at, PyObject* object, shape_word shape) {
+    PyObject* made = copy_body(at, object, int_bytes(object), shape);
+    // Bit 2 says "one of CPython's small ints", which this one is not.
+    reinterpret_cast<PyLongObject*>(made)->long_value.lv_tag &= ~std::uintptr_t{4};
+    return made;
+}
+
 }  // namespace
+
+std::size_t str_bytes(PyObject* object) {
+    const auto* origin = reinterpret_cast<PyASCIIObject*>(object);
+    const std::size_t header =
+        origin->state.ascii ? sizeof(PyASCIIObject) : sizeof(PyCompactUnicodeObject);
+    return header + (static_cast<std::size_t>(origin->length) + 1) * origin->state.kind;
+}
+
+PyObject* write_str(memory::arena& arena, std::byte* at, PyObject* object, shape_word shape) {
+    auto* origin = reinterpret_cast<PyASCIIObject*>(object);
+    if (origin->hash == -1) PyUnicode_Type.tp_hash(object);
+    const std::size_t length = static_cast<std::size_t>(origin->length);
+    PyObject* made = copy_body(at, object, str_bytes(object), shape);
+    auto* string = reinterpret_cast<PyASCIIObject*>(made);
+    // "Interned, immortal and static": no interpreter tries to intern it, or to free it when it
+    // ends.
+    string->state.interned = SSTATE_INTERNED_IMMORTAL_STATIC;
+    string->state.statically_allocated = 1;
+    if (!string->state.ascii) {
+        auto* compact = reinterpret_cast<PyCompactUnicodeObject*>(made);
+        compact->utf8 = nullptr;
+        compact->utf8_length = 0;
+        const void* text = compact + 1;
+        switch (string->state.kind) {
+            case PyUnicode_1BYTE_KIND:
+                fill_utf8(arena, compact, static_cast<const Py_UCS1*>(text), length);
+                break;
+            case PyUnicode_2BYTE_KIND:
+                fill_utf8(arena, compact, static_cast<const Py_UCS2*>(text), length);
+                break;
+            default:
+                fill_utf8(arena, compact, static_cast<const Py_UCS4*>(text), length);
+        }
+    }
+    return made;
+}
+
+std::size_t bytes_bytes(std::size_t size) {
+    return offsetof(PyBytesObject, ob_sval) + size + 1;
+}
+
+PyObject* write_bytes(std::byte* at, const char* data, std::size_t size, shape_word shape) {
+    set_header(at, &PyBytes_Type, shape);
+    auto* made = reinterpret_cast<PyBytesObject*>(at);
+    Py_SET_SIZE(made, static_cast<Py_ssize_t>(size));
+    std::memcpy(made->ob_sval, data, size);
+    made->ob_sval[size] = '\0';
+    auto* object = reinterpret_cast<PyObject*>(made);
+    _Py_COMP_DIAG_PUSH _Py_COMP_DIAG_IGNORE_DEPR_DECLS made->ob_shash = -1;
+    _Py_COMP_DIAG_POP PyBytes_Type.tp_hash(object);
+    return object;
+}
+
+bool is_number(PyObject* object) {
+    return PyLong_CheckExact(object) || PyFloat_CheckExact(object) || PyComplex_CheckExact(object);
+}
+
+PyObject* write_number(memory::arena& arena, PyObject* object) {
+    std::size_t bytes = sizeof(PyComplexObject);
+    if (PyLong_CheckExact(object)) return write_int(arena.allocate(int_bytes(object)), object, 0);
+    if (PyFloat_CheckExact(object)) bytes = sizeof(PyFloatObject);
+    return copy_body(arena.allocate(bytes), object, bytes, 0);
+}
 
 // An atom has no GC head: with a shape it gets a word for it in front.
 std::byte* freezer::allocate_atom(std::size_t bytes, shape_word shape) {
@@ -81,13 +157,7 @@ std::byte* freezer::allocate_atom(std::size_t bytes, shape_word shape) {
 }
 
 PyObject* freezer::copy_int(PyObject* object, shape_word shape) {
-    const auto* number = reinterpret_cast<PyLongObject*>(object);
-    const std::size_t digits = std::max<std::size_t>(1, number->long_value.lv_tag >> 3);
-    const std::size_t bytes = offsetof(PyLongObject, long_value.ob_digit) + digits * sizeof(digit);
-    PyObject* made = copy_body(allocate_atom(bytes, shape), object, bytes, shape);
-    // Bit 2 says "one of CPython's small ints", which this one is not.
-    reinterpret_cast<PyLongObject*>(made)->long_value.lv_tag &= ~std::uintptr_t{4};
-    return made;
+    return write_int(allocate_atom(int_bytes(object), shape), object, shape);
 }
 
 PyObject* freezer::copy_float(PyObject* object, shape_word shape) {
@@ -106,50 +176,13 @@ PyObject* freezer::copy_complex(PyObject* object, shape_word shape) {
 }
 
 PyObject* freezer::copy_str(PyObject* object, shape_word shape) {
-    auto* origin = reinterpret_cast<PyASCIIObject*>(object);
-    if (origin->hash == -1) PyUnicode_Type.tp_hash(object);
-    if (!origin->state.compact) refuse(object, "it is a string of an old C interface");
-    const std::size_t length = static_cast<std::size_t>(origin->length);
-    const std::size_t header =
-        origin->state.ascii ? sizeof(PyASCIIObject) : sizeof(PyCompactUnicodeObject);
-    const std::size_t bytes = header + (length + 1) * origin->state.kind;
-    PyObject* made = copy_body(allocate_atom(bytes, shape), object, bytes, shape);
-    auto* string = reinterpret_cast<PyASCIIObject*>(made);
-    // "Interned, immortal and static": no interpreter tries to intern it, or to free it when it
-    // ends.
-    string->state.interned = SSTATE_INTERNED_IMMORTAL_STATIC;
-    string->state.statically_allocated = 1;
-    if (!string->state.ascii) {
-        auto* compact = reinterpret_cast<PyCompactUnicodeObject*>(made);
-        compact->utf8 = nullptr;
-        compact->utf8_length = 0;
-        const void* text = compact + 1;
-        switch (string->state.kind) {
-            case PyUnicode_1BYTE_KIND:
-                fill_utf8(arena_, compact, static_cast<const Py_UCS1*>(text), length);
-                break;
-            case PyUnicode_2BYTE_KIND:
-                fill_utf8(arena_, compact, static_cast<const Py_UCS2*>(text), length);
-                break;
-            default:
-                fill_utf8(arena_, compact, static_cast<const Py_UCS4*>(text), length);
-        }
-    }
-    return made;
+    if (!reinterpret_cast<PyASCIIObject*>(object)->state.compact)
+        refuse(object, "it is a string of an old C interface");
+    return write_str(arena_, allocate_atom(str_bytes(object), shape), object, shape);
 }
 
 PyObject* freezer::copy_bytes(const char* data, std::size_t size, shape_word shape) {
-    const std::size_t bytes = offsetof(PyBytesObject, ob_sval) + size + 1;
-    std::byte* at = allocate_atom(bytes, shape);
-    set_header(at, &PyBytes_Type, shape);
-    auto* made = reinterpret_cast<PyBytesObject*>(at);
-    Py_SET_SIZE(made, static_cast<Py_ssize_t>(size));
-    std::memcpy(made->ob_sval, data, size);
-    made->ob_sval[size] = '\0';
-    auto* object = reinterpret_cast<PyObject*>(made);
-    _Py_COMP_DIAG_PUSH _Py_COMP_DIAG_IGNORE_DEPR_DECLS made->ob_shash = -1;
-    _Py_COMP_DIAG_POP PyBytes_Type.tp_hash(object);
-    return object;
+    return write_bytes(allocate_atom(bytes_bytes(size), shape), data, size, shape);
 }
 
 PyObject* freezer::copy_range(PyObject* object, shape_word shape) {

@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "memory/arena.h"
 #include "memory/frozen_space.h"
 
 #ifdef Py_GIL_DISABLED
@@ -139,6 +140,19 @@ inline Py_hash_t& stored_hash(mapping_object* mapping) {
 // that is still being frozen (only inside a cycle).
 inline constexpr Py_hash_t unfinished = -1;
 Py_hash_t hash_of_frozen(PyObject* object);
+
+// Strings and bytes in an arena: how much each takes, and the copy, complete, at memory of that
+// size from the arena. The string must be a compact one (as all are but those of an old C
+// interface). No Python code runs, nothing is allocated but in the arena. write_str throws
+// std::bad_alloc.
+std::size_t str_bytes(PyObject* object);
+PyObject* write_str(memory::arena& arena, std::byte* at, PyObject* object, shape_word shape);
+std::size_t bytes_bytes(std::size_t size);
+PyObject* write_bytes(std::byte* at, const char* data, std::size_t size, shape_word shape);
+
+// A plain number of these types in an arena: ints, floats, complex numbers.
+bool is_number(PyObject* object);
+PyObject* write_number(memory::arena& arena, PyObject* object);
 
 // Fill the hash of a container whose children have theirs, or are part of a cycle with it. What
 // CPython can hash gets CPython's own hash; what it can't (cycles, and mappings on 3.14) a hash of
