@@ -80,8 +80,8 @@ class Run:
     def measure_alone(self, group: Group) -> None:
         """What the framework takes without any server, in the same Python.
 
-        One has the machine to itself. With one on each core they share what cores share (often two
-        of them are one core's two threads), as a server's workers do under load.
+        One has the machine to itself. With one on each core they share what cores share, as a
+        server's workers do under load.
         """
         command = _peers.python(
             "framework_alone.py", group.module, group.servers[0].interface, "1.5"
