@@ -59,11 +59,9 @@ def share() -> None:
             made = marshal.dumps(code)
         finally:
             _core._put_compiled(key, made)
-        # A loader that writes bytecode marshals it too: as compiled, not as shared.
-        if not sys.dont_write_bytecode:
-            return code
-        del code  # with its strings, before the interpreter takes the process's
-        return load(made)  # type: ignore[no-any-return]
+        # A loader that writes bytecode marshals it too: as compiled, not as shared. Else nobody will
+        # read it from a file: it is noted here, so that the next interpreter finds it known.
+        return code if not sys.dont_write_bytecode else load(made)
 
     def _compile_bytecode(
         data: Any, name: Any = None, bytecode_path: Any = None, source_path: Any = None

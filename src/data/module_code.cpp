@@ -3,13 +3,13 @@
 #include "data/code_template.h"
 // After CPython's internal headers:
 #include <marshal.h>
-#include <pthread.h>
 
 #include <map>
 #include <memory>
 #include <mutex>
 #include <vector>
 
+#include "concurrency/over_fork.h"
 #include "data/content_key.h"
 #include "data/guarded.h"
 #include "data/marshalled_names.h"
@@ -39,8 +39,7 @@ struct templates {
     static templates& of_process() {
         static auto* all = [] {
             auto* made = new templates;
-            pthread_atfork([] { of_process().mutex.lock(); }, [] { of_process().mutex.unlock(); },
-                           [] { of_process().mutex.unlock(); });
+            concurrency::keep_over_fork<[]() -> std::mutex& { return of_process().mutex; }>();
             return made;
         }();
         return *all;

@@ -1,11 +1,11 @@
 #include "data/shared_constants.h"
 // After CPython's internal headers:
-#include <pthread.h>
-
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <new>
+
+#include "concurrency/over_fork.h"
 
 namespace allcores::data {
 namespace {
@@ -28,10 +28,8 @@ PyObject* write_tuple(std::byte* at, std::span<PyObject* const> items) {
 shared_constants& shared_constants::of_process() {
     static auto* all = [] {
         auto* made = new shared_constants;
-        // A forked child has no thread but the one that forked, to give the mutex back. The frozen
-        // space's, which is taken with this one held, is from before: so fork locks it after this.
-        pthread_atfork([] { of_process().mutex.lock(); }, [] { of_process().mutex.unlock(); },
-                       [] { of_process().mutex.unlock(); });
+        // (The frozen space's, which is taken with this one held, is from before.)
+        concurrency::keep_over_fork<[]() -> std::mutex& { return of_process().mutex; }>();
         return made;
     }();
     return *all;

@@ -181,7 +181,9 @@ void worker::add_connection(net::descriptor socket, const net::address& from) {
         return;
     }
     if (shared_.pool.open() > shared_.options.limits.max_connections) {
-        if (refuse(*added, 503, last_ns_) == next::closed) return;
+        const next after = refuse(*added, 503, last_ns_);
+        flush_log();
+        if (after == next::closed) return;
     }
     set_deadline(*added);
     if (!added->owner.release()) {
@@ -208,7 +210,6 @@ void worker::tick() {
 // not return would keep them for ever.
 void worker::time_out_those_due() {
     if (shared_.looking_at_deadlines.test_and_set(std::memory_order_acquire)) return;
-    at_deadlines_ = true;
     std::uint64_t now = last_ns_ / ns_a_ms;
     std::uint32_t size = shared_.pool.size();
     for (std::uint32_t i = 0; i < size; ++i) {
@@ -222,7 +223,6 @@ void worker::time_out_those_due() {
         if (looks_again || !found.owner.release()) to_serve_.push_back(&found);
     }
     shared_.looking_at_deadlines.clear(std::memory_order_release);
-    at_deadlines_ = false;
     flush_log();
     for (connection* each : to_serve_) serve(*each, true);
     to_serve_.clear();

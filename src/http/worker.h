@@ -211,7 +211,6 @@ class worker final : request_parser::sink, port {
     std::unique_ptr<net::timer> alarm_;  // of a loop that waits by itself: for what is due next
     std::uint64_t alarm_at_ns_ = 0;      // when it goes off; 0: not set
     bool looking_ = false;               // inside look()
-    bool at_deadlines_ = false;          // inside time_out_those_due()
     bool rung_ = false;                  // look() was asked for
     std::uint64_t exhausted_ms_ = 0;     // when the lack of descriptors was logged last
     std::uint64_t woken_ns_ = 0;         // when the last event came

@@ -153,7 +153,9 @@ worker::next worker::look_again(connection& connection) {
     if (!connection.held_back_since || !is_over) return next::let_go;
     connection.held_back_since = 0;
     counts_.timeouts.add(1);
-    return refuse(connection, 503, connection.body_since * ns_a_ms);
+    const next after = refuse(connection, 503, connection.body_since * ns_a_ms);
+    flush_log();
+    return after;
 }
 
 // The next of what was collected.

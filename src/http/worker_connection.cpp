@@ -197,13 +197,13 @@ void worker::keep_input(connection& connection, char* begin, std::size_t size) {
     }
 }
 
+// The log is still to be flushed.
 worker::next worker::refuse(connection& connection, int status, std::uint64_t began_ns) {
     current_ = &connection;
     batch_ = 0;
     broken_ = false;
     write_error(connection, status, began_ns);
     send_collected(connection);
-    if (!at_deadlines_) flush_log();
     if (broken_) return close(connection);
     return connection.output ? next::let_go : close_when_sent(connection);
 }

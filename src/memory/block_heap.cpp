@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "concurrency/over_fork.h"
+
 namespace allcores::memory {
 namespace {
 
@@ -44,9 +46,7 @@ struct block_heap::supply {
             size = std::min<std::size_t>(size, limit.rlim_cur / 8 / span_size * span_size);
         for (; size >= least_reserved; size /= 2)
             if (reserve(size)) break;
-        // A forked child has no thread but the one that forked, to give the mutex back.
-        pthread_atfork([] { all_spans().mutex.lock(); }, [] { all_spans().mutex.unlock(); },
-                       [] { all_spans().mutex.unlock(); });
+        concurrency::keep_over_fork<[]() -> std::mutex& { return all_spans().mutex; }>();
     }
     bool reserve(std::size_t size) noexcept {
         constexpr int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;

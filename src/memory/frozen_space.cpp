@@ -1,6 +1,5 @@
 #include "memory/frozen_space.h"
 
-#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -8,6 +7,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <new>
+
+#include "concurrency/over_fork.h"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
@@ -72,8 +73,7 @@ frozen_space& frozen_space::process() {
 // A child of fork must not inherit the lock from a thread that it has not, nor a space that such a
 // thread was making: so a fork makes it, if nothing has before.
 const int frozen_space::fork_handlers_ =
-    pthread_atfork([] { process().mutex_.lock(); }, [] { process().mutex_.unlock(); },
-                   [] { process().mutex_.unlock(); });
+    concurrency::keep_over_fork<[]() -> std::mutex& { return process().mutex_; }>();
 
 std::size_t frozen_space::whole_pages(std::size_t bytes) {
     const std::size_t page = page_bytes();
