@@ -59,8 +59,8 @@ def share() -> None:
             made = marshal.dumps(code)
         finally:
             _core._put_compiled(key, made)
-        # A loader that writes bytecode marshals it too: as compiled, not as shared. Else nobody will
-        # read it from a file: it is noted here, so that the next interpreter finds it known.
+        # A loader that writes bytecode marshals it too: as compiled, not as shared. Else nobody
+        # reads it from a file: it is noted here, so that the next interpreter finds it known.
         return code if not sys.dont_write_bytecode else load(made)
 
     def _compile_bytecode(
